@@ -1,0 +1,35 @@
+package main
+
+import (
+	_ "github.com/99designs/gqlgen/graphql"
+	_ "github.com/99designs/gqlgen/graphql/handler"
+	_ "github.com/99designs/gqlgen/graphql/introspection"
+	_ "github.com/adhocore/gronx"
+	_ "github.com/alecthomas/kong"
+	_ "github.com/brianvoe/gofakeit/v7"
+	_ "github.com/coder/websocket"
+	_ "github.com/georgysavva/scany/v2/pgxscan"
+	_ "github.com/golang-jwt/jwt/v5"
+	_ "github.com/golang-migrate/migrate/v4"
+	_ "github.com/golang-migrate/migrate/v4/database/pgx/v5"
+	_ "github.com/golang-migrate/migrate/v4/source/iofs"
+	_ "github.com/google/uuid"
+	_ "github.com/jackc/pgx/v5"
+	_ "github.com/jackc/pgx/v5/pgxpool"
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "github.com/prometheus/client_golang/prometheus"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/rs/cors"
+	_ "github.com/rs/zerolog"
+	_ "github.com/stretchr/testify/require"
+	_ "github.com/vektah/gqlparser/v2"
+	_ "github.com/vikstrous/dataloadgen"
+	_ "github.com/wneessen/go-mail"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/term"
+	_ "golang.org/x/text/unicode/norm"
+	_ "golang.org/x/time/rate"
+	_ "github.com/chromedp/chromedp"
+)
+
+func main() {}
