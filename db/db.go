@@ -1,0 +1,237 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/georgysavva/scany/v2/pgxscan"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"stackforge/errs"
+	"stackforge/tenant"
+)
+
+// Handle is the database or one open transaction; a repository cannot tell which. Statements run under the tenant scope of the context.
+type Handle interface {
+	// Do runs fn in a transaction: a new one, or a savepoint of the open one. fn may run more than once, so it must not
+	// touch the outside world. An error or panic in fn rolls back.
+	Do(ctx context.Context, fn func(tx *Tx) error) error
+
+	run(ctx context.Context, st statement) error
+}
+
+// statement is one SQL text with its arguments and what to do with the rows.
+type statement struct {
+	sql    string
+	args   []any
+	read   bool // has no effect: may be repeated after a lost connection
+	scan   func(pgx.Rows) (int64, error)
+	copied func(ctx context.Context, c *pgx.Conn) (int64, error) // COPY instead of sql; transactions only
+}
+
+// DB is the pool. Each statement gets its own implicit transaction that carries the tenant scope, in one round trip.
+type DB struct {
+	pool    *pgxpool.Pool
+	timeout time.Duration
+	hooks   []Hook
+	scope   string
+}
+
+// The settings are local to the transaction; a pooled connection never keeps them.
+const (
+	scopeSQL     = `SELECT set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true), set_config('app.roles', $3, true), set_config('app.request_id', $4, true)`
+	scopeRoleSQL = `SELECT set_config('role', '%s', true), set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true), set_config('app.roles', $3, true), set_config('app.request_id', $4, true)`
+)
+
+func scopeArgs(ctx context.Context) []any {
+	s := tenant.Lookup(ctx)
+	if s == nil {
+		return []any{"", "", "", tenant.RequestID(ctx)}
+	}
+	user := ""
+	if s.UserID != uuid.Nil {
+		user = s.UserID.String()
+	}
+	return []any{s.TenantID.String(), user, strings.Join(s.Scopes, ","), tenant.RequestID(ctx)}
+}
+
+// Retries of a statement or transaction that failed for a passing reason.
+const (
+	tries      = 3
+	firstDelay = 50 * time.Millisecond
+)
+
+// retry runs fn up to three times while again says so, with doubling, jittered delays.
+func retry(ctx context.Context, again func(error) bool, fn func() error) error {
+	delay := firstDelay
+	for i := 1; ; i++ {
+		err := fn()
+		if err == nil || i == tries || !again(err) || ctx.Err() != nil {
+			return err
+		}
+		t := time.NewTimer(delay + rand.N(delay/2)) //nolint:gosec // jitter is no secret
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return err
+		case <-t.C:
+		}
+		delay *= 2
+	}
+}
+
+func (d *DB) run(ctx context.Context, st statement) error {
+	again := rolledBack
+	if st.read {
+		again = passing
+	}
+	return fromPG(retry(ctx, again, func() error { return d.once(ctx, st) }))
+}
+
+// once sends the scope and the statement together: one round trip, one implicit transaction.
+func (d *DB) once(ctx context.Context, st statement) (err error) {
+	start := time.Now()
+	var n int64
+	defer func() { d.observe(ctx, st.sql, start, n, err) }()
+
+	ctx, cancel := context.WithTimeout(ctx, d.timeout+time.Second)
+	defer cancel()
+	var b pgx.Batch
+	b.Queue(d.scope, scopeArgs(ctx)...)
+	b.Queue(st.sql, st.args...)
+	br := d.pool.SendBatch(ctx, &b)
+	n, err = readBatch(br, st.scan)
+	if cerr := br.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+func readBatch(br pgx.BatchResults, scan func(pgx.Rows) (int64, error)) (int64, error) {
+	if _, err := br.Exec(); err != nil {
+		return 0, err
+	}
+	if scan == nil {
+		tag, err := br.Exec()
+		return tag.RowsAffected(), err
+	}
+	rows, err := br.Query()
+	if err != nil {
+		return 0, err
+	}
+	return scan(rows)
+}
+
+// Do runs fn in a transaction of its own; see Handle. It is repeated after a serialization failure or a deadlock.
+func (d *DB) Do(ctx context.Context, fn func(tx *Tx) error) error {
+	return fromPG(retry(ctx, rolledBack, func() error { return d.do(ctx, fn) }))
+}
+
+func (d *DB) do(ctx context.Context, fn func(tx *Tx) error) error {
+	return pgx.BeginFunc(ctx, d.pool, func(ptx pgx.Tx) error {
+		if _, err := ptx.Exec(ctx, d.scope, scopeArgs(ctx)...); err != nil {
+			return err
+		}
+		return fn(&Tx{tx: ptx, db: d})
+	})
+}
+
+// Tx is an open transaction.
+type Tx struct {
+	tx pgx.Tx
+	db *DB
+}
+
+// Do runs fn in a savepoint.
+func (t *Tx) Do(ctx context.Context, fn func(tx *Tx) error) error {
+	return fromPG(pgx.BeginFunc(ctx, t.tx, func(ptx pgx.Tx) error { return fn(&Tx{tx: ptx, db: t.db}) }))
+}
+
+func (t *Tx) run(ctx context.Context, st statement) (err error) {
+	start := time.Now()
+	var n int64
+	defer func() { t.db.observe(ctx, st.sql, start, n, err) }()
+
+	if st.copied != nil {
+		n, err = st.copied(ctx, t.tx.Conn())
+		return fromPG(err)
+	}
+	if st.scan == nil {
+		var tag pgconn.CommandTag
+		tag, err = t.tx.Exec(ctx, st.sql, st.args...)
+		n = tag.RowsAffected()
+		return fromPG(err)
+	}
+	rows, err := t.tx.Query(ctx, st.sql, st.args...)
+	if err != nil {
+		return fromPG(err)
+	}
+	n, err = st.scan(rows)
+	return fromPG(err)
+}
+
+// reader marks statements as free of effects.
+type reader struct{ Handle }
+
+func (r reader) run(ctx context.Context, st statement) error {
+	st.read = true
+	return r.Handle.run(ctx, st)
+}
+
+// Read returns a handle for statements without effect: after a lost connection they are repeated on another one.
+func Read(h Handle) Handle { return reader{h} }
+
+// Get returns the one row of a statement. It is NotFound, naming the noun, when there is none.
+func Get[T any](ctx context.Context, h Handle, noun, sql string, args ...any) (T, error) {
+	var out T
+	err := h.run(ctx, statement{sql: sql, args: args, scan: func(rows pgx.Rows) (int64, error) {
+		return 1, pgxscan.ScanOne(&out, rows)
+	}})
+	if errors.Is(err, pgx.ErrNoRows) || pgxscan.NotFound(err) {
+		return out, errs.Newf(errs.NotFound, "There is no such %s.", noun)
+	}
+	return out, err
+}
+
+// List returns all rows of a statement; the slice is never nil.
+func List[T any](ctx context.Context, h Handle, sql string, args ...any) ([]T, error) {
+	var out []T
+	err := h.run(ctx, statement{sql: sql, args: args, scan: func(rows pgx.Rows) (int64, error) {
+		out = out[:0]
+		err := pgxscan.ScanAll(&out, rows)
+		return int64(len(out)), err
+	}})
+	if out == nil {
+		out = []T{}
+	}
+	return out, err
+}
+
+// Exec runs a statement and returns how many rows it touched.
+func Exec(ctx context.Context, h Handle, sql string, args ...any) (int64, error) {
+	var n int64
+	err := h.run(ctx, statement{sql: sql, args: args, scan: func(rows pgx.Rows) (int64, error) {
+		for rows.Next() { //nolint:revive // the rows of a function that is called for its effect
+		}
+		n = rows.CommandTag().RowsAffected()
+		return n, rows.Err()
+	}})
+	return n, err
+}
+
+// Copy loads rows into a table by COPY and returns how many. name is the statement's name in logs and metrics.
+func Copy(ctx context.Context, tx *Tx, name, table string, columns []string, rows pgx.CopyFromSource) (int64, error) {
+	var n int64
+	err := tx.run(ctx, statement{sql: "-- name: " + name + "\n", copied: func(ctx context.Context, c *pgx.Conn) (int64, error) {
+		var err error
+		n, err = c.CopyFrom(ctx, pgx.Identifier{table}, columns, rows)
+		return n, err
+	}})
+	return n, err
+}

@@ -1,0 +1,139 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Extensions says which extensions Migrate creates.
+type Extensions string
+
+// Auto uses what the server offers; Contrib uses only what comes with every PostgreSQL.
+const (
+	ExtensionsAuto    Extensions = "auto"
+	ExtensionsContrib Extensions = "contrib"
+)
+
+// extension is one that the product can use.
+type extension struct {
+	name     string
+	required bool // comes with every PostgreSQL, and its owner may create it
+	contrib  bool
+	preload  string // library that must be preloaded, "" for none
+	fallback string // what answers without it
+}
+
+// known lists the extensions in the order in which they are created.
+func known() []extension {
+	return []extension{
+		{name: "pg_trgm", required: true, contrib: true},
+		{name: "citext", required: true, contrib: true},
+		{name: "unaccent", required: true, contrib: true},
+		{name: "hstore", required: true, contrib: true},
+		{name: "ltree", required: true, contrib: true},
+		{name: "btree_gin", required: true, contrib: true},
+		{name: "btree_gist", required: true, contrib: true},
+		{name: "fuzzystrmatch", required: true, contrib: true},
+		{name: "intarray", required: true, contrib: true},
+		{name: "tablefunc", required: true, contrib: true},
+		{name: "cube", required: true, contrib: true},
+		{name: "pgcrypto", required: true, contrib: true},
+		{name: "pg_stat_statements", contrib: true, preload: "pg_stat_statements", fallback: "timings of /metrics"},
+		{name: "postgis", fallback: "points on the unit sphere (contrib cube)"},
+		{name: "vector", fallback: "real[] and an exact cosine in SQL"},
+		{name: "pg_jsonschema", fallback: "our own validator in SQL"},
+		{name: "pg_cron", preload: "pg_cron", fallback: "the worker's scheduler"},
+	}
+}
+
+// Capability is one extension as this database has it.
+type Capability struct {
+	Name      string `db:"name"`
+	Available bool   `db:"available"` // the server could create it
+	Installed bool   `db:"installed"` // this database uses it
+	Version   string `db:"version"`   // installed, else available version; "" when there is none
+	Fallback  string `db:"-"`         // what answers instead
+}
+
+// Capabilities asks which of the known extensions the server and this database have.
+func Capabilities(ctx context.Context, h Handle) ([]Capability, error) {
+	var names []string
+	fallback := map[string]string{}
+	for _, e := range known() {
+		names = append(names, e.name)
+		fallback[e.name] = e.fallback
+	}
+	list, err := List[Capability](ctx, Read(h), `
+		-- name: db.Capabilities
+		SELECT n.name,
+		       a.name IS NOT NULL AS available,
+		       e.extname IS NOT NULL AS installed,
+		       coalesce(e.extversion, a.default_version, '') AS version
+		FROM unnest(@names::text[]) WITH ORDINALITY AS n (name, ord)
+		LEFT JOIN pg_available_extensions a ON a.name = n.name
+		LEFT JOIN pg_extension e ON e.extname = n.name
+		ORDER BY n.ord`, pgx.NamedArgs{"names": names})
+	for i := range list {
+		list[i].Fallback = fallback[list[i].Name]
+	}
+	return list, err
+}
+
+// createExtensions creates what is missing and returns the names this database has. Only a required one can fail.
+func createExtensions(ctx context.Context, c *pgx.Conn, mode Extensions) (map[string]bool, error) {
+	have := map[string]bool{}
+	for _, e := range known() {
+		if mode == ExtensionsContrib && !e.contrib {
+			continue
+		}
+		ok, err := createExtension(ctx, c, e)
+		if err != nil && e.required {
+			return nil, fmt.Errorf("extension %s is required (it comes with PostgreSQL's contrib package): %w", e.name, err)
+		}
+		have[e.name] = ok && err == nil
+	}
+	return have, nil
+}
+
+func createExtension(ctx context.Context, c *pgx.Conn, e extension) (bool, error) {
+	var available, installed, preloaded, cronHere bool
+	err := c.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = $1),
+		       EXISTS (SELECT FROM pg_extension WHERE extname = $1),
+		       $2 = '' OR $2 = ANY (string_to_array(replace(current_setting('shared_preload_libraries'), ' ', ''), ',')),
+		       coalesce(current_setting('cron.database_name', true), '') = current_database()`,
+		e.name, e.preload).Scan(&available, &installed, &preloaded, &cronHere)
+	switch {
+	case err != nil:
+		return false, err
+	case installed:
+		return preloaded, nil
+	case !available && e.required:
+		return false, fmt.Errorf("the server does not have it")
+	case !available, !preloaded, e.name == "pg_cron" && !cronHere:
+		return false, nil
+	}
+	// PostGIS refuses to be created while pgaudit logs; only a superuser may and need change that.
+	sql := "CREATE EXTENSION IF NOT EXISTS " + pgx.Identifier{e.name}.Sanitize()
+	if e.name == "postgis" {
+		sql = "SET pgaudit.log = 'none';" + sql + ";RESET pgaudit.log"
+		if !strings.Contains(preloads(ctx, c), "pgaudit") {
+			sql = "CREATE EXTENSION IF NOT EXISTS postgis"
+		}
+	}
+	if _, err := c.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+		return false, err // a managed server may refuse: then the fallback answers
+	}
+	return true, nil
+}
+
+func preloads(ctx context.Context, c *pgx.Conn) string {
+	var s string
+	if err := c.QueryRow(ctx, `SELECT current_setting('shared_preload_libraries')`).Scan(&s); err != nil {
+		return ""
+	}
+	return s
+}

@@ -1,0 +1,26 @@
+-- create_api_key(tenant, name, prefix, hash, scopes, expires_at) records a key that the caller has made and returns its id.
+-- Raises ZE400. The plaintext never reaches the database.
+CREATE OR REPLACE FUNCTION create_api_key(p_tenant_id uuid, p_name text, p_prefix text, p_hash text,
+    p_scopes text[] DEFAULT '{*}', p_expires_at timestamptz DEFAULT NULL) RETURNS uuid
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_errors jsonb := '[]';
+    v_id uuid := uuid_v7();
+BEGIN
+    IF length(coalesce(p_name, '')) NOT BETWEEN 1 AND 200 OR p_name !~ '\S' THEN
+        v_errors := v_errors || jsonb_build_object('field', 'name', 'message', 'A name has 1 to 200 characters.');
+    END IF;
+    IF cardinality(p_scopes) NOT BETWEEN 1 AND 50 OR EXISTS (
+        SELECT FROM unnest(p_scopes) s WHERE s IS NULL OR s !~ '^(\*|[a-z]+:(\*|[a-z]+))$') THEN
+        v_errors := v_errors || jsonb_build_object('field', 'scopes', 'message', 'A scope is "*", "noun:*" or "noun:verb".');
+    END IF;
+    IF p_expires_at <= now() THEN
+        v_errors := v_errors || jsonb_build_object('field', 'expiresAt', 'message', 'This is in the past.');
+    END IF;
+    PERFORM raise_invalid(v_errors);
+    INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, scopes, expires_at)
+    VALUES (p_tenant_id, v_id, p_name, p_prefix, p_hash, p_scopes, p_expires_at);
+    RETURN v_id;
+END $$;
+REVOKE EXECUTE ON FUNCTION create_api_key FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION create_api_key TO app_api;

@@ -1,0 +1,37 @@
+-- unless: postgis
+-- The point of a document with contrib only: a cube on the sphere of the earth's mean radius, 6,371,008.8 m.
+-- Distances differ from the spheroid's by at most 0.56 %, less than 0.5 % on most courses.
+
+-- sphere_point(longitude, latitude) is the point in metres from the earth's centre. Frozen in effect: an index uses it.
+CREATE OR REPLACE FUNCTION sphere_point(p_longitude double precision, p_latitude double precision) RETURNS cube
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT public.cube(ARRAY[
+        6371008.8 * cosd(p_latitude) * cosd(p_longitude),
+        6371008.8 * cosd(p_latitude) * sind(p_longitude),
+        6371008.8 * sind(p_latitude)])
+$$;
+CREATE INDEX IF NOT EXISTS ix_documents_sphere ON documents USING gist (tenant_id, sphere_point(longitude, latitude));
+
+-- sphere_distance(chord) is the way along the surface for a straight line through the earth, in metres.
+CREATE OR REPLACE FUNCTION sphere_distance(p_chord double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT 2 * 6371008.8 * asin(least(1, p_chord / (2 * 6371008.8)))
+$$;
+
+CREATE OR REPLACE FUNCTION document_distance(p_longitude double precision, p_latitude double precision,
+    p_from_longitude double precision, p_from_latitude double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT sphere_distance(public.cube_distance(sphere_point(p_longitude, p_latitude), sphere_point(p_from_longitude, p_from_latitude)))
+$$;
+
+CREATE OR REPLACE FUNCTION documents_near(p_tenant_id uuid, p_longitude double precision, p_latitude double precision,
+    p_radius double precision) RETURNS TABLE (id uuid, distance double precision)
+LANGUAGE sql STABLE AS $$
+    SELECT d.id, n.distance
+    FROM documents d
+    CROSS JOIN LATERAL (SELECT document_distance(d.longitude, d.latitude, p_longitude, p_latitude) AS distance) n
+    WHERE d.tenant_id = p_tenant_id
+      AND sphere_point(d.longitude, d.latitude) <@ cube_enlarge(sphere_point(p_longitude, p_latitude),
+            2 * 6371008.8 * sin(least(p_radius / (2 * 6371008.8), pi() / 2)), 3)
+      AND n.distance <= p_radius
+$$;
