@@ -7,11 +7,10 @@ LANGUAGE plpgsql AS $$
 DECLARE
     v_row documents;
 BEGIN
-    SELECT d.* INTO v_row
+    SELECT (c.document).* INTO v_row
     FROM create_documents(p_tenant_id, jsonb_build_array(jsonb_build_object('authorId', p_author_id, 'title', p_title,
         'body', p_body, 'metadata', hstore_to_jsonb(p_metadata), 'path', p_path, 'tagIds', to_jsonb(p_tag_ids),
-        'longitude', p_longitude, 'latitude', p_latitude))) AS c
-    JOIN documents d ON d.tenant_id = p_tenant_id AND d.id = c.id;
+        'longitude', p_longitude, 'latitude', p_latitude))) AS c;
     RETURN v_row;
 END $$;
 REVOKE EXECUTE ON FUNCTION create_document FROM PUBLIC;

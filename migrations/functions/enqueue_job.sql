@@ -6,10 +6,9 @@ LANGUAGE plpgsql AS $$
 DECLARE
     v_job jobs;
 BEGIN
-    SELECT j.* INTO v_job
+    SELECT (e.job).* INTO v_job
     FROM enqueue_jobs(p_tenant_id, jsonb_build_array(jsonb_build_object('type', p_type, 'payload', p_payload,
-        'runAt', p_run_at, 'priority', p_priority))) AS e
-    JOIN jobs j ON j.tenant_id = p_tenant_id AND j.status IN ('pending', 'running') AND j.id = e.id;
+        'runAt', p_run_at, 'priority', p_priority))) AS e;
     RETURN v_job;
 END $$;
 REVOKE EXECUTE ON FUNCTION enqueue_job FROM PUBLIC;

@@ -1,9 +1,9 @@
 -- enqueue_jobs(tenant, jobs, skip) enqueues a JSON list of {type, payload, runAt, priority, queue, uniqueKey, maxAttempts}
--- and answers per row: ord (from 0), id, duplicate (the id of a live job with the same uniqueKey was returned), or code,
+-- and answers per row: ord (from 0), the job, duplicate (a live job with the same uniqueKey was there and is returned), or code,
 -- field and message of what is wrong. Without skip one bad row raises and nothing is enqueued.
 -- Raises ZE422 for a payload that breaks its type's schema, ZE403 for a foreign tenant_id in it, ZE400 otherwise. Inserts only.
 CREATE OR REPLACE FUNCTION enqueue_jobs(p_tenant_id uuid, p_jobs jsonb, p_skip boolean DEFAULT false)
-RETURNS TABLE (ord int, id bigint, duplicate boolean, code text, field text, message text)
+RETURNS TABLE (ord int, job jobs, duplicate boolean, code text, field text, message text)
 LANGUAGE plpgsql AS $$
 DECLARE
     v_job jsonb;
@@ -14,7 +14,7 @@ BEGIN
     FOR ord, v_job IN SELECT t.o - 1, t.v FROM jsonb_array_elements(p_jobs) WITH ORDINALITY AS t (v, o) ORDER BY t.o LOOP
         v_payload := coalesce(nullif(v_job -> 'payload', 'null'), '{}');
         SELECT e.code, e.field, e.message INTO code, field, message FROM job_error(p_tenant_id, v_job, v_payload) e;
-        id := NULL;
+        job := NULL;
         duplicate := false;
         IF code IS NOT NULL THEN
             IF NOT p_skip THEN
@@ -31,10 +31,10 @@ BEGIN
             coalesce(v_job ->> 'queue', 'default'), v_key, (v_job ->> 'maxAttempts')::int,
             coalesce((v_job ->> 'runAt')::timestamptz, now()))
         ON CONFLICT DO NOTHING
-        RETURNING jobs.id INTO id;
-        IF id IS NULL THEN
+        RETURNING jobs.* INTO job;
+        IF job.id IS NULL THEN
             duplicate := true;
-            SELECT j.id INTO id FROM jobs j
+            SELECT j.* INTO job FROM jobs j
             WHERE j.tenant_id = p_tenant_id AND j.status IN ('pending', 'running') AND j.unique_key = v_key;
         END IF;
         RETURN NEXT;

@@ -89,13 +89,13 @@ BEGIN
         IF v_text !~ coalesce(p_schema ->> 'pattern', '') THEN
             RETURN format('%s does not match the pattern %s', v_at, p_schema ->> 'pattern');
         END IF;
-        IF v_text !~ CASE p_schema ->> 'format'
+        IF v_text !~ (CASE p_schema ->> 'format'
             WHEN 'email' THEN '^[^@\s]+@[^@\s.]+(\.[^@\s.]+)*$'
             WHEN 'uuid' THEN '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$'
             WHEN 'date' THEN '^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])$'
             WHEN 'date-time' THEN '^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])[Tt ]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]\d\d:\d\d)$'
             WHEN 'uri' THEN '^[A-Za-z][A-Za-z0-9+.-]*:\S+$'
-            ELSE '' END THEN
+            ELSE '' END) THEN
             RETURN format('%s is not a valid %s', v_at, p_schema ->> 'format');
         END IF;
     ELSIF v_type = 'number' THEN

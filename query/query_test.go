@@ -1,0 +1,107 @@
+package query_test
+
+import (
+	"encoding/base64"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"stackforge/query"
+)
+
+func order() query.Order {
+	return query.Order{Name: "created_at_desc", Column: "d.created_at", Type: "timestamptz", ID: "d.id", IDType: "uuid", Desc: true}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func TestPath(t *testing.T) {
+	t.Parallel()
+
+	w := query.NewWhere("tenant")
+	cond := w.Path("path", "p", &query.Path{StartsWith: ptr("a.b")})
+	require.Equal(t, "(p = $2 OR p >= $3 AND p < $4)", cond)
+	require.Equal(t, []any{"tenant", "a.b", "a.b.", "a.b/"}, w.Args())
+}
+
+func TestFilterLimits(t *testing.T) {
+	t.Parallel()
+
+	w := query.NewWhere()
+	for range 51 {
+		w.String("title", "t", &query.String{Eq: ptr("x")})
+	}
+	require.ErrorContains(t, w.Err(), "at most 50 conditions")
+
+	w = query.NewWhere()
+	w.String("title", "t", &query.String{In: make([]string, 1001)})
+	require.ErrorContains(t, w.Err(), "filter.title.in")
+}
+
+func TestNotTakesMissingValues(t *testing.T) {
+	t.Parallel()
+
+	require.Equal(t, "(a = 1) IS NOT TRUE", query.Not("a = 1"))
+	require.Empty(t, query.Not(""))
+	require.Equal(t, "(a OR b)", query.Or("a", "", "b"))
+	require.Equal(t, "a", query.And("", "a"))
+}
+
+func TestWindow(t *testing.T) {
+	t.Parallel()
+
+	t.Run("forward", func(t *testing.T) {
+		t.Parallel()
+
+		w := query.NewWhere("tenant")
+		o := order()
+		win := query.Page{First: ptr(2), After: ptr(o.Cursor("2026-01-01", "id"))}.Window(w, o)
+		require.NoError(t, w.Err())
+		require.Equal(t, "(d.created_at, d.id) < ($2::text::timestamptz, $3::text::uuid)", win.Where)
+		require.Equal(t, "ORDER BY d.created_at DESC, d.id DESC LIMIT 3", win.OrderBy)
+		rows, info := query.Result(win, []int{1, 2, 3})
+		require.Equal(t, []int{1, 2}, rows)
+		require.Equal(t, query.Info{HasNext: true, HasPrevious: true}, info)
+	})
+	t.Run("backward", func(t *testing.T) {
+		t.Parallel()
+
+		w := query.NewWhere()
+		win := query.Page{Last: ptr(2)}.Window(w, order())
+		require.Equal(t, "ORDER BY d.created_at ASC, d.id ASC LIMIT 3", win.OrderBy)
+		rows, info := query.Result(win, []int{9, 8, 7})
+		require.Equal(t, []int{8, 9}, rows)
+		require.Equal(t, query.Info{HasNext: false, HasPrevious: true}, info)
+	})
+	t.Run("every mistake is reported", func(t *testing.T) {
+		t.Parallel()
+
+		w := query.NewWhere()
+		query.Page{First: ptr(101), After: ptr("made up"), Offset: -1}.Window(w, order())
+		require.ErrorContains(t, w.Err(), "first")
+		require.ErrorContains(t, w.Err(), "after")
+		require.ErrorContains(t, w.Err(), "offset")
+	})
+}
+
+func TestCursorOfAnotherOrder(t *testing.T) {
+	t.Parallel()
+
+	o, other := order(), order()
+	other.Name = "created_at_asc"
+	_, _, ok := other.Decode(o.Cursor("v", "id"))
+	require.False(t, ok)
+}
+
+func FuzzDecode(f *testing.F) {
+	o := order()
+	f.Add(o.Cursor("2026-01-01", "x"))
+	f.Add(base64.RawURLEncoding.EncodeToString([]byte(`["a"]`)))
+	f.Fuzz(func(t *testing.T, cursor string) {
+		value, id, ok := o.Decode(cursor)
+		if ok {
+			again, _, _ := o.Decode(o.Cursor(value, id))
+			require.Equal(t, value, again)
+		}
+	})
+}
