@@ -84,7 +84,9 @@ func candidates(ctx context.Context) []string {
 			dirs = append(dirs, matches...)
 		}
 	}
-	dirs = append(dirs, filepath.SplitList(os.Getenv("PATH"))...)
+	if program, err := exec.LookPath("postgres"); err == nil {
+		dirs = append(dirs, filepath.Dir(program))
+	}
 
 	seen := map[string]bool{}
 	return slices.DeleteFunc(dirs, func(d string) bool {

@@ -1,8 +1,11 @@
+//go:build linux || darwin
+
 package cluster
 
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,28 +21,30 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ownerEnv makes the test program start a cluster in the folder it names (empty after the colon: a folder of the
-// package's choice) and wait to be killed.
-const ownerEnv = "CLUSTER_TEST_OWNER"
-
+// With -owner the test program starts a cluster in that folder (with -throwaway a throw-away one, and an empty folder
+// is the package's choice), says so, and waits to be killed.
 func TestMain(m *testing.M) {
-	if kind, dir, ok := strings.Cut(os.Getenv(ownerEnv), ":"); ok {
-		c, err := Start(context.Background(), Options{Dir: dir, Ephemeral: kind == "ephemeral", Log: zerolog.New(os.Stderr)})
+	owner := flag.Bool("owner", false, "start a cluster and wait")
+	dir := flag.String("dir", "", "its folder")
+	throwaway := flag.Bool("throwaway", false, "make it a throw-away cluster")
+	flag.Parse()
+	if *owner {
+		// The process that killedOwner starts ends by SIGKILL only.
+		c, err := Start(context.Background(), Options{Dir: *dir, Ephemeral: *throwaway}) //nolint:forbidigo // a main function
 		if err != nil {
-			fmt.Println("error:", err)
+			fmt.Fprintln(os.Stdout, "error:", err)
 			os.Exit(1)
 		}
-		fmt.Println(c.dir, c.server.pid)
+		fmt.Fprintln(os.Stdout, c.dir, c.server.pid)
 		select {}
 	}
 	os.Exit(m.Run())
 }
 
 // killedOwner runs Start in another process, kills that, and returns the cluster's folder and its server's number.
-func killedOwner(t *testing.T, kind, dir string) (string, int) {
+func killedOwner(t *testing.T, dir string, throwaway bool) (string, int) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), ownerEnv+"="+kind+":"+dir)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-owner", "-dir="+dir, fmt.Sprintf("-throwaway=%t", throwaway))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -59,10 +64,14 @@ func killedOwner(t *testing.T, kind, dir string) (string, int) {
 // folder makes a folder that the server's user can reach; testing's own are closed to others.
 func folder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "cluster-")
+	base := os.TempDir()
+	if freeBytes(memoryFolder) > memoryNeeded {
+		base = memoryFolder // a shared disk makes an initdb take seconds
+	}
+	dir, err := os.MkdirTemp(base, "cluster-") //nolint:usetesting // see above
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	require.NoError(t, os.Chmod(dir, 0o755)) //nolint:gosec // see above
+	require.NoError(t, os.Chmod(dir, 0o755))
 	return dir
 }
 
@@ -82,7 +91,7 @@ func start(t *testing.T, o Options) *Cluster {
 // stop stops a cluster and checks that nothing of it runs.
 func stop(t *testing.T, c *Cluster) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	defer cancel()
 	require.NoError(t, c.Stop(ctx))
 	require.False(t, runs(c.server.pid))
@@ -94,7 +103,7 @@ func query(t *testing.T, c *Cluster, sql string) string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), c.URL(""))
 	require.NoError(t, err)
-	defer func() { require.NoError(t, conn.Close(context.Background())) }()
+	defer func() { require.NoError(t, conn.Close(context.WithoutCancel(t.Context()))) }()
 	var value string
 	require.NoError(t, conn.QueryRow(t.Context(), sql).Scan(&value))
 	return value
@@ -157,6 +166,17 @@ func TestKilledServer(t *testing.T) {
 
 	c = start(t, Options{Dir: dir})
 	require.Equal(t, "kept", query(t, c, "SELECT convert_from(lo_get(4711), 'UTF8')"))
+
+	// A session that is slow to notice keeps PostgreSQL from starting for a while; here it is halted for a second.
+	backend, err := strconv.Atoi(query(t, c, "SELECT pid::text FROM pg_stat_activity WHERE backend_type = 'checkpointer'"))
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(backend, syscall.SIGSTOP))
+	require.NoError(t, syscall.Kill(c.server.pid, syscall.SIGKILL))
+	<-c.server.exited
+	stop(t, c)
+	time.AfterFunc(time.Second, func() { _ = syscall.Kill(backend, syscall.SIGCONT) })
+	c = start(t, Options{Dir: dir})
+	require.Equal(t, "kept", query(t, c, "SELECT convert_from(lo_get(4711), 'UTF8')"))
 }
 
 func TestKilledOwner(t *testing.T) {
@@ -167,7 +187,7 @@ func TestKilledOwner(t *testing.T) {
 
 	t.Run("the running server is taken over", func(t *testing.T) {
 		t.Parallel()
-		dir, pid := killedOwner(t, "durable", filepath.Join(folder(t), "pg"))
+		dir, pid := killedOwner(t, filepath.Join(folder(t), "pg"), false)
 		c := start(t, Options{Dir: dir})
 		require.Equal(t, pid, c.server.pid)
 		require.False(t, c.Created())
@@ -176,7 +196,7 @@ func TestKilledOwner(t *testing.T) {
 
 	t.Run("it is restarted when the settings have changed", func(t *testing.T) {
 		t.Parallel()
-		dir, pid := killedOwner(t, "durable", filepath.Join(folder(t), "pg"))
+		dir, pid := killedOwner(t, filepath.Join(folder(t), "pg"), false)
 		c := start(t, Options{Dir: dir, Settings: map[string]string{"max_connections": "77"}})
 		require.NotEqual(t, pid, c.server.pid)
 		require.Equal(t, "77", query(t, c, "SHOW max_connections"))
@@ -184,7 +204,7 @@ func TestKilledOwner(t *testing.T) {
 
 	t.Run("one that is shutting down is waited for", func(t *testing.T) {
 		t.Parallel()
-		dir, pid := killedOwner(t, "durable", filepath.Join(folder(t), "pg"))
+		dir, pid := killedOwner(t, filepath.Join(folder(t), "pg"), false)
 		require.NoError(t, syscall.Kill(pid, syscall.SIGINT))
 		c := start(t, Options{Dir: dir})
 		require.NotEqual(t, pid, c.server.pid)
@@ -193,7 +213,7 @@ func TestKilledOwner(t *testing.T) {
 
 	t.Run("one that lost its socket is restarted", func(t *testing.T) {
 		t.Parallel()
-		dir, pid := killedOwner(t, "durable", filepath.Join(folder(t), "pg"))
+		dir, pid := killedOwner(t, filepath.Join(folder(t), "pg"), false)
 		file, err := readPIDFile(filepath.Join(dir, "data"))
 		require.NoError(t, err)
 		require.NoError(t, os.RemoveAll(file.socket))
@@ -203,7 +223,7 @@ func TestKilledOwner(t *testing.T) {
 
 	t.Run("both killed at once", func(t *testing.T) {
 		t.Parallel()
-		dir, pid := killedOwner(t, "durable", filepath.Join(folder(t), "pg"))
+		dir, pid := killedOwner(t, filepath.Join(folder(t), "pg"), false)
 		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 		c := start(t, Options{Dir: dir})
 		require.NotEqual(t, pid, c.server.pid)
@@ -211,7 +231,7 @@ func TestKilledOwner(t *testing.T) {
 
 	t.Run("its throw-away cluster is swept", func(t *testing.T) {
 		t.Parallel()
-		dir, pid := killedOwner(t, "ephemeral", "")
+		dir, pid := killedOwner(t, "", true)
 		require.DirExists(t, dir)
 		require.Contains(t, filepath.Base(dir), throwawayPrefix)
 		start(t, Options{Ephemeral: true})
@@ -224,7 +244,7 @@ func TestKilledOwner(t *testing.T) {
 
 	t.Run("its throw-away cluster in a given folder is replaced", func(t *testing.T) {
 		t.Parallel()
-		dir, pid := killedOwner(t, "ephemeral", filepath.Join(folder(t), "pg"))
+		dir, pid := killedOwner(t, filepath.Join(folder(t), "pg"), true)
 		c := start(t, Options{Dir: dir, Ephemeral: true})
 		require.True(t, c.Created())
 		require.False(t, runs(pid))

@@ -102,14 +102,14 @@ func (c *Cluster) discardLeftover(ctx context.Context) error {
 
 // discard stops the server of a data folder and removes the folder.
 func discard(ctx context.Context, dir, data string) error {
-	real, err := filepath.EvalSymlinks(data)
+	resolved, err := filepath.EvalSymlinks(data)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
-	if file, err := readPIDFile(real); err == nil && serves(file.pid, real) {
+	if file, err := readPIDFile(resolved); err == nil && serves(file.pid, resolved) {
 		if err := (&postmaster{pid: file.pid}).stop(ctx, signalImmediate); err != nil {
 			return fmt.Errorf("cluster: stop the leftover PostgreSQL in %s: %w", dir, err)
 		}

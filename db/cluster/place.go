@@ -127,37 +127,37 @@ func (c *Cluster) place(ctx context.Context, dir string) (string, error) {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return "", fmt.Errorf("cluster: %w", err)
 	}
-	real, err := filepath.EvalSymlinks(dir)
+	resolved, err := filepath.EvalSymlinks(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		real = dir
+		resolved = dir
 		if target, err := os.Readlink(dir); err == nil && within(target, elsewhere) {
-			real = target // the link is there, what it points to was removed
+			resolved = target // the link is there, what it points to was removed
 		}
 	} else if err != nil {
 		return "", fmt.Errorf("cluster: %w", err)
 	}
-	if real == dir && c.account.drop && !c.reaches(ctx, parent) {
+	if resolved == dir && c.account.drop && !c.reaches(ctx, parent) {
 		if !c.reaches(ctx, "/") {
 			return "", fmt.Errorf("cluster: cannot run %s as user %s", c.bin.path("postgres"), c.account.name)
 		}
-		if real, err = c.redirect(dir); err != nil {
+		if resolved, err = c.redirect(dir); err != nil {
 			return "", err
 		}
 	}
-	if within(real, elsewhere) {
+	if within(resolved, elsewhere) {
 		// Whatever root's umask is, the server's user must be able to pass.
 		if err := errors.Join(os.MkdirAll(elsewhere, 0o755), os.Chmod(elsewhere, 0o755)); err != nil { //nolint:gosec // see above
 			return "", fmt.Errorf("cluster: %w", err)
 		}
 	}
-	if err := os.MkdirAll(real, 0o755); err != nil {
+	if err := os.MkdirAll(resolved, 0o755); err != nil {
 		return "", fmt.Errorf("cluster: %w", err)
 	}
 	// Links on the way are resolved so that names can be compared with those the server reports.
-	if real, err = filepath.EvalSymlinks(real); err != nil {
+	if resolved, err = filepath.EvalSymlinks(resolved); err != nil {
 		return "", fmt.Errorf("cluster: %w", err)
 	}
-	return real, nil
+	return resolved, nil
 }
 
 // redirect makes dir a link into /var/lib/stackforge and returns where it points to.

@@ -49,7 +49,7 @@ func (c *Cluster) command(ctx context.Context, program string, args ...string) *
 	cmd := exec.CommandContext(ctx, c.bin.path(program), args...)
 	cmd.Dir = "/"
 	// TZ makes initdb settle on UTC; LC_ALL keeps messages English, and macOS's libraries from starting threads.
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
+	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "TZ=UTC"}
 	cmd.SysProcAttr = processAttributes(c.account)
 	return cmd
 }
@@ -221,7 +221,7 @@ func (c *Cluster) ping(ctx context.Context, socket string, port int) error {
 	if err := conn.QueryRow(ctx, "SHOW data_directory").Scan(&data); err != nil {
 		return err
 	}
-	if real, err := filepath.EvalSymlinks(data); err != nil || real != c.data() {
+	if resolved, err := filepath.EvalSymlinks(data); err != nil || resolved != c.data() {
 		return fmt.Errorf("the server at %s serves %s, not %s", socket, data, c.data())
 	}
 	return nil
