@@ -1,0 +1,130 @@
+// Package user reads and creates the people of a tenant, who can be authors.
+package user
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"stackforge/db"
+	"stackforge/query"
+	"stackforge/tenant"
+)
+
+// User is a person of one tenant.
+type User struct {
+	ID        uuid.UUID
+	TenantID  uuid.UUID
+	Email     string // as it was given; unique in the tenant in whatever case
+	CreatedAt time.Time
+}
+
+// Repo reads and creates users of the caller's tenant. Every method is errs.Unauthenticated without a caller in the context.
+type Repo struct{ db db.Handle }
+
+// New returns a Repo on the database, or on one open transaction.
+func New(h db.Handle) *Repo { return &Repo{db: h} }
+
+// ByIDs returns the users with these ids in no special order; ids that the tenant does not have are left out.
+func (r *Repo) ByIDs(ctx context.Context, ids []uuid.UUID) ([]User, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return db.List[User](ctx, db.Read(r.db), `
+		-- name: user.ByIDs
+		SELECT id,
+		       tenant_id,
+		       email::text AS email,
+		       created_at
+		FROM app_users
+		WHERE tenant_id = @tenant AND id = ANY (@ids::uuid[])
+		ORDER BY id`,
+		pgx.NamedArgs{"tenant": s.TenantID, "ids": ids})
+}
+
+// Count returns how many users the tenant has.
+func (r *Repo) Count(ctx context.Context) (int, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return db.Get[int](ctx, db.Read(r.db), "count", `
+		-- name: user.Count
+		SELECT count(*)
+		FROM app_users
+		WHERE tenant_id = @tenant`,
+		pgx.NamedArgs{"tenant": s.TenantID})
+}
+
+// Create creates a user. It is errs.Validation for what is not an e-mail address and errs.Conflict when the tenant has
+// the address already, in whatever case; both name the field email.
+func (r *Repo) Create(ctx context.Context, email string) (User, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return User{}, err
+	}
+	return db.Get[User](ctx, r.db, "user", `
+		-- name: user.Create
+		SELECT id,
+		       tenant_id,
+		       email::text AS email,
+		       created_at
+		FROM create_user(@tenant, @email)`,
+		pgx.NamedArgs{"tenant": s.TenantID, "email": email})
+}
+
+// Get returns one user. It is errs.NotFound when the tenant has none with this id.
+func (r *Repo) Get(ctx context.Context, id uuid.UUID) (User, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return User{}, err
+	}
+	return db.Get[User](ctx, db.Read(r.db), "user", `
+		-- name: user.Get
+		SELECT id,
+		       tenant_id,
+		       email::text AS email,
+		       created_at
+		FROM app_users
+		WHERE tenant_id = @tenant AND id = @id`,
+		pgx.NamedArgs{"tenant": s.TenantID, "id": id})
+}
+
+// List returns a page of users, newest first. It is errs.Validation, naming the argument, for a page that cannot be.
+func (r *Repo) List(ctx context.Context, p query.Page) ([]User, query.Info, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return nil, query.Info{}, err
+	}
+	w := query.NewWhere(s.TenantID)
+	win := p.Window(w, newest())
+	if err := w.Err(); err != nil {
+		return nil, query.Info{}, err
+	}
+	rows, err := db.List[User](ctx, db.Read(r.db), `
+		-- name: user.List
+		SELECT id,
+		       tenant_id,
+		       email::text AS email,
+		       created_at
+		FROM app_users
+		WHERE `+query.And("tenant_id = $1", win.Where)+`
+		`+win.OrderBy, w.Args()...)
+	if err != nil {
+		return nil, query.Info{}, err
+	}
+	page, info := query.Result(win, rows)
+	return page, info, nil
+}
+
+// Cursor returns the place of a user in List, for Page.After and Page.Before.
+func Cursor(u User) string {
+	return newest().Cursor(u.CreatedAt.UTC().Format(time.RFC3339Nano), u.ID.String())
+}
+
+func newest() query.Order {
+	return query.Order{Name: "users", Column: "created_at", Type: "timestamptz", ID: "id", IDType: "uuid", Desc: true}
+}
