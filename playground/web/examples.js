@@ -1,0 +1,126 @@
+// The operations that open as tabs on the first visit and stay listed in the Examples panel. This is the only file to
+// edit when they change; run `npm run build` afterwards. A Go test reads it, and fails when an operation does not fit
+// the schema.
+//
+// For that test the form is fixed: `query` and `variables` are template literals without placeholders or backslashes.
+// The name of the first operation is the title of the tab; variables are those of the first operation.
+
+export const examples = [
+  {
+    title: "Read documents",
+    summary: "The newest documents, each with its author.",
+    query: `# The newest documents of your tenant and their authors.
+# Ctrl+Enter (Cmd+Enter on a Mac) runs it;
+# Ctrl+Space shows what else can be asked for.
+query Documents {
+  documents(first: 10, orderBy: created_at_desc) {
+    id
+    title
+    path
+    createdAt
+    author {
+      email
+    }
+  }
+}
+`,
+  },
+  {
+    title: "Search documents",
+    summary: "Full text by default; fuzzy, phonetic, near a place, by path or tag with the other arguments.",
+    query: `# Full-text search, best match first.
+# Narrow it down with mode, pathPrefix, tagIds or near.
+# Next page: add after: "<the last cursor>".
+query Search {
+  searchDocuments(query: "postgres", first: 5) {
+    edges {
+      node {
+        document {
+          id
+          title
+          path
+        }
+        score
+      }
+      cursor
+    }
+    totalCount
+  }
+}
+`,
+  },
+  {
+    title: "Create a document",
+    summary: "A mutation whose input comes from the Variables pane, with a query for its author.",
+    query: `# The input is in the Variables pane below. It needs an
+# author: run Authors, and put one of the ids there.
+mutation CreateDocument($input: CreateDocumentInput!) {
+  createDocument(input: $input) {
+    document {
+      id
+      title
+      path
+      createdAt
+    }
+  }
+}
+
+query Authors {
+  users(first: 5) {
+    id
+    email
+  }
+}
+`,
+    variables: `{
+  "input": {
+    "authorId": "the id of an author",
+    "title": "Hello from the playground",
+    "body": "PostgreSQL does the work, GraphQL is the door.",
+    "path": "guides.playground",
+    "metadata": { "source": "playground" }
+  }
+}
+`,
+  },
+  {
+    title: "Enqueue a job",
+    summary: "Puts one job on the queue; run Watch jobs first to see it happen.",
+    query: `# Puts one job on the queue of your tenant;
+# a worker takes it within moments.
+# To see that, run WatchJobs in another window first.
+mutation EnqueueJob {
+  enqueueJob(
+    input: {
+      type: "send_email"
+      payload: { to: "ada@example.com", subject: "Hello" }
+    }
+  ) {
+    job {
+      id
+      status
+    }
+  }
+}
+`,
+  },
+  {
+    title: "Watch jobs",
+    summary: "A subscription: one event for each change of a job, until you press stop.",
+    query: `# Stays open and shows each change of a job as it happens.
+# Press the button again to stop. To replay what you
+# missed, add (after: "<the last cursor>").
+subscription WatchJobs {
+  jobUpdates {
+    jobId
+    type
+    status
+    attempts
+    lastError
+    at
+    cursor
+  }
+}
+`,
+  },
+];
