@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -43,13 +44,35 @@ func fromState(pg *pgconn.PgError, err error) error {
 	if strings.HasPrefix(pg.Hint, "ZE") && len(pg.Hint) == 5 {
 		return errs.FromSQL(pg.Hint, pg.Message, pg.ColumnName, err)
 	}
+	if list := inputErrors(pg); len(list) > 1 {
+		return list
+	}
 	return errs.FromSQL(pg.Code, pg.Message, fieldOf(pg), err)
+}
+
+// inputErrors reads the list that raise_invalid puts into the detail: several input errors come back together.
+func inputErrors(pg *pgconn.PgError) errs.List {
+	if pg.Code != "ZE400" || !strings.HasPrefix(pg.Detail, "[") {
+		return nil
+	}
+	var list []struct{ Field, Message string }
+	if json.Unmarshal([]byte(pg.Detail), &list) != nil {
+		return nil
+	}
+	var out errs.List
+	for _, e := range list {
+		out.Add(e.Field, e.Message)
+	}
+	return out
 }
 
 // fieldOf names the input field of an error: the column when PostgreSQL tells it, else what stands between table and
 // suffix in the constraint's name (documents_author_id_fkey → authorId).
 func fieldOf(pg *pgconn.PgError) string {
 	name := pg.ColumnName
+	if strings.HasPrefix(pg.Code, "ZE") {
+		return name
+	}
 	if name == "" && pg.TableName != "" {
 		name = strings.TrimPrefix(pg.ConstraintName, pg.TableName+"_")
 		for _, suffix := range []string{"_check", "_fkey", "_key", "_excl"} {

@@ -1,6 +1,6 @@
 -- create_documents(tenant, inputs, skip) creates documents from a JSON list and answers per row: ord (from 0), the document, or
 -- the errors of the row (the document is null then). Without skip one bad row raises and nothing is created.
--- Raises ZE400 (column inputs[n].field), ZE409 for an externalId or id that exists. Inserts only.
+-- Raises ZE400 (column documents[n].field), ZE409 for an externalId or id that exists. Inserts only.
 CREATE OR REPLACE FUNCTION create_documents(p_tenant_id uuid, p_inputs jsonb, p_skip boolean DEFAULT false)
 RETURNS TABLE (ord int, document documents, errors jsonb)
 LANGUAGE plpgsql AS $$
@@ -29,14 +29,14 @@ BEGIN
                 v_conflict := CASE WHEN v_row.external_id IS NOT NULL THEN 'externalId' ELSE 'id' END;
                 IF NOT p_skip THEN
                     RAISE EXCEPTION 'A document with this % exists.', v_conflict USING ERRCODE = 'ZE409',
-                        COLUMN = CASE WHEN jsonb_array_length(p_inputs) = 1 THEN v_conflict ELSE format('inputs[%s].%s', ord, v_conflict) END;
+                        COLUMN = CASE WHEN jsonb_array_length(p_inputs) = 1 THEN v_conflict ELSE format('documents[%s].%s', ord, v_conflict) END;
                 END IF;
                 errors := jsonb_build_array(jsonb_build_object('field', v_conflict, 'code', 'CONFLICT',
                     'message', format('A document with this %s exists.', v_conflict)));
             END IF;
         ELSIF NOT p_skip THEN
             PERFORM raise_invalid((SELECT jsonb_agg(e || jsonb_build_object('field',
-                    CASE WHEN jsonb_array_length(p_inputs) = 1 THEN e ->> 'field' ELSE format('inputs[%s].%s', ord, e ->> 'field') END))
+                    CASE WHEN jsonb_array_length(p_inputs) = 1 THEN e ->> 'field' ELSE format('documents[%s].%s', ord, e ->> 'field') END))
                 FROM jsonb_array_elements(errors) AS t (e)));
         END IF;
         RETURN NEXT;

@@ -58,7 +58,7 @@ BEGIN
         || ') h'
         || CASE WHEN p_after_id IS NULL THEN '' WHEN v_near
             THEN ' WHERE (h.distance, -h.rank, $11, $12) > ($9, -$10, h.created_at, h.id)'
-            ELSE ' WHERE (-h.rank, $11, $12) > (-$10, h.created_at, h.id)' END
+            ELSE ' WHERE (h.rank, h.created_at, h.id) < ($10, $11, $12)' END
         || ' ORDER BY ' || CASE WHEN v_near THEN 'h.distance, ' ELSE '' END || 'h.rank DESC, h.created_at DESC, h.id DESC LIMIT $13'
         USING p_tenant_id, v_query, v_path, p_tag_ids, p_metadata, p_longitude, p_latitude, v_radius,
             p_after_distance, p_after_rank, p_after_created, p_after_id, p_limit;

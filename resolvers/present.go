@@ -1,0 +1,126 @@
+package resolvers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/rs/zerolog"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"stackforge/errs"
+	"stackforge/tenant"
+)
+
+// Present turns any error into what the client reads: message, path, extensions.code, field and requestId. Causes go to
+// the log, once, under the same request id.
+func Present(log zerolog.Logger) graphql.ErrorPresenterFunc {
+	return func(ctx context.Context, err error) *gqlerror.Error {
+		out := shape(ctx, err)
+		if out.Extensions == nil {
+			out.Extensions = map[string]any{}
+		}
+		if id := tenant.RequestID(ctx); id != "" {
+			out.Extensions["requestId"] = id
+		}
+		logCause(ctx, log, err)
+		return out
+	}
+}
+
+func shape(ctx context.Context, err error) *gqlerror.Error {
+	var own *errs.Error
+	var list errs.List
+	var gql *gqlerror.Error
+	isGQL := errors.As(err, &gql)
+	switch {
+	case errors.As(err, &list) && len(list) > 0:
+		own = list[0]
+	case errors.As(err, &own):
+	case isGQL && gql.Unwrap() == nil, isGQL && isInput(gql.Path):
+		return shapeInput(gql)
+	default:
+		own = errs.From(err)
+	}
+	out := &gqlerror.Error{Message: own.Message, Extensions: map[string]any{"code": string(own.Code)}}
+	if own.Field != "" {
+		out.Extensions["field"] = own.Field
+	}
+	if isGQL {
+		out.Path, out.Locations = gql.Path, gql.Locations
+	} else {
+		out.Path = graphql.GetPath(ctx)
+	}
+	return out
+}
+
+// shapeInput is for the library's own errors: a document or a value that does not fit the schema.
+func shapeInput(e *gqlerror.Error) *gqlerror.Error {
+	out := &gqlerror.Error{Message: e.Message, Path: e.Path, Locations: e.Locations, Extensions: map[string]any{}}
+	for k, v := range e.Extensions {
+		out.Extensions[k] = v
+	}
+	if _, ok := out.Extensions["code"]; !ok {
+		out.Extensions["code"] = string(errs.Validation)
+	}
+	if field := inputField(e.Path); field != "" {
+		out.Extensions["field"] = field
+	}
+	return out
+}
+
+// isInput reports whether a path leads into an argument: the generated code appends argument names to the field's path.
+func isInput(p ast.Path) bool { return inputField(p) != "" }
+
+// inputField names an input by its path: variable.input.tags[2] and createDocument.input.tags[2] are both tags[2].
+func inputField(p ast.Path) string {
+	if len(p) < 2 {
+		return ""
+	}
+	var b strings.Builder
+	for i, part := range p[1:] {
+		switch part := part.(type) {
+		case ast.PathName:
+			if i == 0 && part == "input" && len(p) > 2 {
+				continue
+			}
+			if b.Len() > 0 {
+				b.WriteByte('.')
+			}
+			b.WriteString(string(part))
+		case ast.PathIndex:
+			fmt.Fprintf(&b, "[%d]", int(part))
+		}
+	}
+	return b.String()
+}
+
+func logCause(ctx context.Context, log zerolog.Logger, err error) {
+	own := errs.From(err)
+	var gql *gqlerror.Error
+	if errors.As(err, &gql) && gql.Unwrap() == nil {
+		return
+	}
+	var e *zerolog.Event
+	switch own.Code {
+	case errs.Internal:
+		e = log.Error()
+	case errs.Unavailable, errs.Timeout, errs.Forbidden, errs.NotImplemented:
+		e = log.Warn()
+	default:
+		return
+	}
+	e.Str("requestId", tenant.RequestID(ctx)).Str("code", string(own.Code)).AnErr("cause", own.Unwrap()).Msg("graphql: request failed")
+}
+
+// Recover turns a panic into INTERNAL and logs its stack.
+func Recover(log zerolog.Logger) graphql.RecoverFunc {
+	return func(ctx context.Context, p any) error {
+		log.Error().Str("requestId", tenant.RequestID(ctx)).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("graphql: panic")
+		return errs.New(errs.Internal, "Something went wrong on our side.")
+	}
+}

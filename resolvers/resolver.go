@@ -1,0 +1,85 @@
+// Package resolvers is the GraphQL door: it reads arguments, makes one call and shapes the answer. It holds no rule.
+package resolvers
+
+import (
+	"context"
+	"time"
+
+	"stackforge/graph"
+	"stackforge/repo/apikey"
+	"stackforge/repo/capability"
+	"stackforge/repo/document"
+	"stackforge/repo/job"
+	"stackforge/repo/search"
+	"stackforge/repo/tenancy"
+	"stackforge/repo/user"
+	"stackforge/tenant"
+)
+
+// Deps is what the resolvers call.
+type Deps struct {
+	Capabilities *capability.Repo
+	Documents    *document.Repo
+	Jobs         *job.Repo
+	Keys         *apikey.Repo
+	Search       *search.Repo
+	Tenants      *tenancy.Repo
+	Users        *user.Repo
+
+	// Updates subscribes to the changes of jobs.
+	Updates JobUpdates
+	// Nudge tells workers and subscribers, after a commit, that there is something new on a channel.
+	Nudge func(channel string)
+	// IssueToken makes a token from the caller's API key.
+	IssueToken func(ctx context.Context, s tenant.Scope) (token string, lifetime time.Duration, err error)
+}
+
+// Resolver is the root of the resolvers.
+type Resolver struct{ Deps }
+
+var _ graph.ResolverRoot = (*Resolver)(nil)
+
+type (
+	queryRoot          struct{ *Resolver }
+	mutationRoot       struct{ *Resolver }
+	subscriptionRoot   struct{ *Resolver }
+	documentFields     struct{ *Resolver }
+	documentConnection struct{ *Resolver }
+	searchHit          struct{ *Resolver }
+	searchConnection   struct{ *Resolver }
+	jobConnection      struct{ *Resolver }
+	jobUpdate          struct{ *Resolver }
+	userConnection     struct{ *Resolver }
+)
+
+// Query returns the resolvers of queries.
+func (r *Resolver) Query() graph.QueryResolver { return &queryRoot{r} }
+
+// Mutation returns the resolvers of mutations.
+func (r *Resolver) Mutation() graph.MutationResolver { return &mutationRoot{r} }
+
+// Subscription returns the resolvers of subscriptions.
+func (r *Resolver) Subscription() graph.SubscriptionResolver { return &subscriptionRoot{r} }
+
+// Document returns the resolvers of a document's relations.
+func (r *Resolver) Document() graph.DocumentResolver { return &documentFields{r} }
+
+// DocumentConnection returns the resolvers of what a page of documents computes on demand.
+func (r *Resolver) DocumentConnection() graph.DocumentConnectionResolver {
+	return &documentConnection{r}
+}
+
+// SearchHit returns the resolvers of a hit's relations.
+func (r *Resolver) SearchHit() graph.SearchHitResolver { return &searchHit{r} }
+
+// SearchConnection returns the resolvers of what a page of hits computes on demand.
+func (r *Resolver) SearchConnection() graph.SearchConnectionResolver { return &searchConnection{r} }
+
+// JobConnection returns the resolvers of what a page of jobs computes on demand.
+func (r *Resolver) JobConnection() graph.JobConnectionResolver { return &jobConnection{r} }
+
+// JobUpdate returns the resolvers of an update's relations.
+func (r *Resolver) JobUpdate() graph.JobUpdateResolver { return &jobUpdate{r} }
+
+// UserConnection returns the resolvers of what a page of users computes on demand.
+func (r *Resolver) UserConnection() graph.UserConnectionResolver { return &userConnection{r} }

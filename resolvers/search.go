@@ -1,0 +1,106 @@
+package resolvers
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"stackforge/errs"
+	"stackforge/graph/model"
+	"stackforge/query"
+	"stackforge/repo/document"
+	"stackforge/repo/search"
+)
+
+func (r *queryRoot) SearchDocuments(ctx context.Context, text *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, metadata json.RawMessage, language string, first int, after *string) (model.SearchConnection, error) {
+	p := search.Params{
+		Query: text, Mode: strings.ToLower(string(mode)), PathPrefix: pathPrefix, TagIDs: tagIds, AllTags: tagMatch == model.TagMatchAll,
+		Metadata: metadata, Language: language, First: first, After: after,
+	}
+	if near != nil {
+		p.Near = &search.Near{Longitude: near.Longitude, Latitude: near.Latitude, Radius: near.Radius}
+	}
+	page, err := r.Deps.Search.Search(ctx, p)
+	if err != nil {
+		return model.SearchConnection{}, err
+	}
+	c := model.SearchConnection{Params: p, Nodes: make([]model.SearchHit, len(page.Hits)), Edges: make([]model.SearchEdge, len(page.Hits))}
+	for i, h := range page.Hits {
+		c.Nodes[i] = model.SearchHit{ID: h.ID, Score: float64(h.Rank), Distance: h.Distance}
+		c.Edges[i] = model.SearchEdge{Node: c.Nodes[i], Cursor: h.Cursor()}
+	}
+	c.PageInfo = pageInfo(page.Info, c.Edges, func(e model.SearchEdge) string { return e.Cursor })
+	return c, r.primeHits(ctx, page.Hits)
+}
+
+// primeHits fetches the documents of hits at once when the operation asks for them.
+func (r *queryRoot) primeHits(ctx context.Context, hits []search.Hit) error {
+	if len(hits) == 0 || !selects(ctx, "document") {
+		return nil
+	}
+	list, err := r.Deps.Documents.ByIDs(ctx, hitIDs(hits))
+	if err != nil {
+		return err
+	}
+	l := loadersOf(ctx).documents()
+	for _, d := range list {
+		l.Prime(d.ID, d)
+	}
+	return primeAuthors(ctx, list)
+}
+
+func (r *searchHit) Document(ctx context.Context, obj *model.SearchHit) (document.Document, error) {
+	return loadersOf(ctx).documents().Load(ctx, obj.ID)
+}
+
+func (r *searchConnection) TotalCount(ctx context.Context, obj *model.SearchConnection) (int, error) {
+	return r.Deps.Search.Count(ctx, obj.Params)
+}
+
+// pageInfo shapes what a list knows of its page.
+func pageInfo[E any](info query.Info, edges []E, cursor func(E) string) model.PageInfo {
+	p := model.PageInfo{HasNextPage: info.HasNext, HasPreviousPage: info.HasPrevious}
+	if n := len(edges); n > 0 {
+		first, last := cursor(edges[0]), cursor(edges[n-1])
+		p.StartCursor, p.EndCursor = &first, &last
+	}
+	return p
+}
+
+// rowErrors shapes the errors of one row of a bulk mutation.
+func rowErrors(list errs.List) []model.RowError {
+	out := make([]model.RowError, len(list))
+	for i, e := range list {
+		out[i] = rowError(e)
+	}
+	return out
+}
+
+func rowError(e *errs.Error) model.RowError {
+	code := e.Code
+	if code == "" {
+		code = errs.Validation
+	}
+	out := model.RowError{Code: model.ErrorCode(code), Message: e.Message}
+	if e.Field != "" {
+		out.Field = &e.Field
+	}
+	return out
+}
+
+func or[T any](v *T, fallback T) T {
+	if v == nil {
+		return fallback
+	}
+	return *v
+}
+
+func hitIDs(hits []search.Hit) []uuid.UUID {
+	out := make([]uuid.UUID, len(hits))
+	for i, h := range hits {
+		out[i] = h.ID
+	}
+	return out
+}

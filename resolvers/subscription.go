@@ -1,0 +1,79 @@
+package resolvers
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"stackforge/errs"
+	"stackforge/graph/model"
+	"stackforge/repo/job"
+)
+
+// JobUpdateParams says which changes of jobs a subscriber wants; nil is any.
+type JobUpdateParams struct {
+	IDs    []int64
+	Types  []string
+	States []job.State
+	After  string // cursor; "" starts now
+}
+
+// JobUpdates subscribes to the changes of the context's tenant's jobs. The channel is closed when the context ends, or
+// when the subscriber falls too far behind; the function it returns then says why, nil for no reason.
+type JobUpdates func(ctx context.Context, p JobUpdateParams) (events <-chan *job.Event, reason func() error, err error)
+
+func (r *subscriptionRoot) JobUpdates(ctx context.Context, ids, types []string, statuses []job.State, after *string) (<-chan model.JobUpdate, error) {
+	p := JobUpdateParams{Types: types, States: statuses, After: or(after, "")}
+	if ids != nil {
+		p.IDs = make([]int64, len(ids))
+	}
+	for i, id := range ids {
+		key, ok := job.ParseID(id)
+		if !ok {
+			return nil, errs.Field("ids", "This is neither a number nor a hashid of a job.")
+		}
+		p.IDs[i] = key
+	}
+	events, reason, err := r.Deps.Updates(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan model.JobUpdate)
+	go func() {
+		defer close(out)
+		for e := range events {
+			select {
+			case out <- newJobUpdate(e):
+			case <-ctx.Done():
+				return
+			}
+		}
+		if err := reason(); err != nil && ctx.Err() == nil {
+			graphql.AddSubscriptionError(ctx, graphql.DefaultErrorPresenter(ctx, err))
+		}
+	}()
+	return out, nil
+}
+
+func newJobUpdate(e *job.Event) model.JobUpdate {
+	u := model.JobUpdate{At: e.At, Cursor: e.Cursor, Reset: e.Reset}
+	if e.Reset {
+		return u
+	}
+	id, state := strconv.FormatInt(e.JobID, 10), job.StateOf(job.Status(e.Status), e.Reason)
+	u.JobID, u.Status, u.Type, u.Attempts = &id, &state, &e.Type, &e.Attempts
+	u.LastError, u.Progress = e.LastError, e.Progress
+	return u
+}
+
+func (r *jobUpdate) Job(ctx context.Context, obj *model.JobUpdate) (*job.Job, error) {
+	if obj.JobID == nil {
+		return nil, nil //nolint:nilnil // null is the answer for a reset
+	}
+	id, err := jobID(*obj.JobID)
+	if err != nil {
+		return nil, err
+	}
+	return found(loadersOf(ctx).jobs().Load(ctx, id))
+}

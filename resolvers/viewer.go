@@ -1,0 +1,113 @@
+package resolvers
+
+import (
+	"context"
+	"strconv"
+
+	"stackforge/errs"
+	"stackforge/graph/model"
+	"stackforge/nodeid"
+	"stackforge/repo/capability"
+	"stackforge/repo/document"
+	"stackforge/repo/job"
+	"stackforge/repo/user"
+	"stackforge/scalar"
+	"stackforge/tenant"
+)
+
+func (r *queryRoot) Viewer(ctx context.Context) (model.Viewer, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return model.Viewer{}, err
+	}
+	t, err := r.Tenants.Get(ctx, s.TenantID)
+	return model.Viewer{Tenant: t, KeyID: s.KeyID.String(), Scopes: s.Scopes}, err
+}
+
+func (r *queryRoot) Capabilities(ctx context.Context) ([]capability.Capability, error) {
+	return r.Deps.Capabilities.List(ctx)
+}
+
+// maxNodes bounds one call of nodes.
+const maxNodes = 100
+
+func (r *queryRoot) Nodes(ctx context.Context, nodeIds []string) ([]nodeid.Node, error) {
+	if len(nodeIds) > maxNodes {
+		return nil, errs.Field("nodeIds", "At most "+strconv.Itoa(maxNodes)+" ids are allowed.")
+	}
+	// The loaders make one statement per kind of what is asked for here.
+	out := make([]nodeid.Node, len(nodeIds))
+	thunks := make([]func() (nodeid.Node, error), len(nodeIds))
+	for i, id := range nodeIds {
+		thunks[i] = r.nodeThunk(ctx, id)
+	}
+	for i, thunk := range thunks {
+		n, err := thunk()
+		if err != nil && !errs.Is(err, errs.NotFound) {
+			return nil, err
+		}
+		out[i] = n
+	}
+	return out, nil
+}
+
+func (r *queryRoot) Node(ctx context.Context, nodeID string) (nodeid.Node, error) {
+	n, err := r.nodeThunk(ctx, nodeID)()
+	return n, absent(err)
+}
+
+// nodeThunk starts to load a node; the function it returns waits for it.
+func (r *queryRoot) nodeThunk(ctx context.Context, nodeID string) func() (nodeid.Node, error) {
+	missing := func() (nodeid.Node, error) { return nil, errs.New(errs.NotFound, "There is no such node.") }
+	kind, id, ok := nodeid.Decode(nodeID)
+	if !ok {
+		return missing
+	}
+	l := loadersOf(ctx)
+	switch kind {
+	case document.Kind:
+		if key, err := scalar.ParseUUID(id); err == nil && allowed(ctx, "documents:read") {
+			return thunk(l.documents().LoadThunk(ctx, key))
+		}
+	case user.Kind:
+		if key, err := scalar.ParseUUID(id); err == nil && allowed(ctx, "users:read") {
+			return thunk(l.users().LoadThunk(ctx, key))
+		}
+	case job.Kind:
+		if key, err := strconv.ParseInt(id, 10, 64); err == nil && allowed(ctx, "jobs:read") {
+			return thunk(l.jobs().LoadThunk(ctx, key))
+		}
+	}
+	return missing
+}
+
+func thunk[T nodeid.Node](load func() (T, error)) func() (nodeid.Node, error) {
+	return func() (nodeid.Node, error) {
+		n, err := load()
+		if err != nil {
+			return nil, err
+		}
+		return n, nil
+	}
+}
+
+func allowed(ctx context.Context, scope string) bool {
+	s := tenant.Lookup(ctx)
+	return s != nil && s.Allows(scope)
+}
+
+// absent turns NotFound into no error: a query answers null for what is not there.
+func absent(err error) error {
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// found returns the thing, or nil when it is not there.
+func found[T any](v T, err error) (*T, error) {
+	if err != nil {
+		return nil, absent(err)
+	}
+	return &v, nil
+}
