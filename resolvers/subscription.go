@@ -4,38 +4,26 @@ import (
 	"context"
 	"strconv"
 
-	"github.com/99designs/gqlgen/graphql"
-
 	"stackforge/errs"
 	"stackforge/graph/model"
 	"stackforge/repo/job"
+	"stackforge/transport"
 )
 
-// JobUpdateParams says which changes of jobs a subscriber wants; nil is any.
-type JobUpdateParams struct {
-	IDs    []int64
-	Types  []string
-	States []job.State
-	After  string // cursor; "" starts now
-}
-
-// JobUpdates subscribes to the changes of the context's tenant's jobs. The channel is closed when the context ends, or
-// when the subscriber falls too far behind; the function it returns then says why, nil for no reason.
-type JobUpdates func(ctx context.Context, p JobUpdateParams) (events <-chan *job.Event, reason func() error, err error)
+// JobUpdates subscribes to the changes of the context's tenant's jobs, after a cursor ("" starts now). The channel is
+// closed when the context ends, or when the subscriber falls too far behind; reason then says why, nil for no reason.
+type JobUpdates func(ctx context.Context, f job.EventFilter, after string) (events <-chan *job.Event, reason func() error, err error)
 
 func (r *subscriptionRoot) JobUpdates(ctx context.Context, ids, types []string, statuses []job.State, after *string) (<-chan model.JobUpdate, error) {
-	p := JobUpdateParams{Types: types, States: statuses, After: or(after, "")}
-	if ids != nil {
-		p.IDs = make([]int64, len(ids))
-	}
+	f := job.EventFilter{Types: types, States: statuses, IDs: make([]int64, len(ids))}
 	for i, id := range ids {
 		key, ok := job.ParseID(id)
 		if !ok {
 			return nil, errs.Field("ids", "This is neither a number nor a hashid of a job.")
 		}
-		p.IDs[i] = key
+		f.IDs[i] = key
 	}
-	events, reason, err := r.Deps.Updates(ctx, p)
+	events, reason, err := r.Deps.Updates(ctx, f, or(after, ""))
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +38,7 @@ func (r *subscriptionRoot) JobUpdates(ctx context.Context, ids, types []string, 
 			}
 		}
 		if err := reason(); err != nil && ctx.Err() == nil {
-			graphql.AddSubscriptionError(ctx, graphql.DefaultErrorPresenter(ctx, err))
+			transport.Fail(ctx, err)
 		}
 	}()
 	return out, nil
@@ -61,7 +49,7 @@ func newJobUpdate(e *job.Event) model.JobUpdate {
 	if e.Reset {
 		return u
 	}
-	id, state := strconv.FormatInt(e.JobID, 10), job.StateOf(job.Status(e.Status), e.Reason)
+	id, state := strconv.FormatInt(e.JobID, 10), e.State()
 	u.JobID, u.Status, u.Type, u.Attempts = &id, &state, &e.Type, &e.Attempts
 	u.LastError, u.Progress = e.LastError, e.Progress
 	return u
