@@ -15,6 +15,7 @@ type Scope struct {
 	KeyID    uuid.UUID // the API key, or the one a token was made from; zero for a worker
 	UserID   uuid.UUID // zero for callers that are a key only
 	Scopes   []string  // permissions such as "documents:write"; "*" is all
+	Token    bool      // the caller came with a token, not with the key itself
 }
 
 // Allows reports whether the caller has a permission: exactly, by "*", or by "<noun>:*".
