@@ -40,6 +40,8 @@ type DB struct {
 	pool    *pgxpool.Pool
 	timeout time.Duration
 	hooks   []Hook
+	retried func(class string)
+	ended   func(committed bool, d time.Duration)
 	scope   string
 }
 
@@ -68,13 +70,14 @@ const (
 )
 
 // retry runs fn up to three times while again says so, with doubling, jittered delays.
-func retry(ctx context.Context, again func(error) bool, fn func() error) error {
+func (d *DB) retry(ctx context.Context, again func(error) bool, fn func() error) error {
 	delay := firstDelay
 	for i := 1; ; i++ {
 		err := fn()
 		if err == nil || i == tries || !again(err) || ctx.Err() != nil {
 			return err
 		}
+		d.retried(class(err))
 		t := time.NewTimer(delay + rand.N(delay/2)) //nolint:gosec // jitter is no secret
 		select {
 		case <-ctx.Done():
@@ -91,7 +94,7 @@ func (d *DB) run(ctx context.Context, st statement) error {
 	if st.read {
 		again = passing
 	}
-	return fromPG(retry(ctx, again, func() error { return d.once(ctx, st) }))
+	return fromPG(d.retry(ctx, again, func() error { return d.once(ctx, st) }))
 }
 
 // once sends the scope and the statement together: one round trip, one implicit transaction.
@@ -130,10 +133,12 @@ func readBatch(br pgx.BatchResults, scan func(pgx.Rows) (int64, error)) (int64, 
 
 // Do runs fn in a transaction of its own; see Handle. It is repeated after a serialization failure or a deadlock.
 func (d *DB) Do(ctx context.Context, fn func(tx *Tx) error) error {
-	return fromPG(retry(ctx, rolledBack, func() error { return d.do(ctx, fn) }))
+	return fromPG(d.retry(ctx, rolledBack, func() error { return d.do(ctx, fn) }))
 }
 
-func (d *DB) do(ctx context.Context, fn func(tx *Tx) error) error {
+func (d *DB) do(ctx context.Context, fn func(tx *Tx) error) (err error) {
+	start := time.Now()
+	defer func() { d.ended(err == nil, time.Since(start)) }()
 	return pgx.BeginFunc(ctx, d.pool, func(ptx pgx.Tx) error {
 		if _, err := ptx.Exec(ctx, d.scope, scopeArgs(ctx)...); err != nil {
 			return err

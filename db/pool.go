@@ -41,6 +41,11 @@ type Config struct {
 	QueryTimeout    time.Duration // statement_timeout and deadline of each statement; default 30 s
 	Pooler          bool          // a transaction-mode pooler stands in between: no prepared statements, no session state
 	Hooks           []Hook        // called after each statement
+
+	// Retried is told the SQLSTATE class of each failure after which a statement or transaction runs again.
+	Retried func(class string)
+	// Transaction is told of each transaction that ended, from its begin on.
+	Transaction func(committed bool, d time.Duration)
 }
 
 // idleInTransaction ends a transaction that waits for its client, so that a stuck process cannot hold locks.
@@ -56,7 +61,13 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
 	}
-	d := &DB{pool: pool, timeout: c.QueryTimeout, hooks: c.Hooks, scope: scopeSQL}
+	d := &DB{pool: pool, timeout: c.QueryTimeout, hooks: c.Hooks, retried: c.Retried, ended: c.Transaction, scope: scopeSQL}
+	if d.retried == nil {
+		d.retried = func(string) {}
+	}
+	if d.ended == nil {
+		d.ended = func(bool, time.Duration) {}
+	}
 	if c.Pooler && c.Role != RoleLogin {
 		d.scope = fmt.Sprintf(scopeRoleSQL, string(c.Role))
 	}
