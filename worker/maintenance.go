@@ -1,0 +1,116 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/adhocore/gronx"
+
+	"stackforge/repo/job"
+)
+
+// task is something to do at fixed times, once whatever the number of workers.
+type task struct {
+	name string
+	cron string // in UTC
+	do   func(ctx context.Context) (outcome string, err error)
+}
+
+type maintainer interface {
+	DropOldEvents(ctx context.Context, keep time.Duration) (int, error)
+	EnsurePartitions(ctx context.Context) (int, error)
+	FinishMaintenance(ctx context.Context, task string, tick time.Time, outcome string) error
+	RefreshStats(ctx context.Context) error
+	StartMaintenance(ctx context.Context, task string, tick time.Time) (bool, error)
+}
+
+// tasks is the schedule. The workers keep it on every server, with pg_cron or without.
+func (w *Worker) tasks() []task {
+	r := w.deps.Runs
+	return []task{
+		{"refresh_tenant_document_stats", "*/5 * * * *", func(ctx context.Context) (string, error) {
+			return "ok", r.RefreshStats(ctx)
+		}},
+		{"recover_stale_jobs", "*/2 * * * *", func(ctx context.Context) (string, error) {
+			n, err := w.recoverStale(ctx)
+			return fmt.Sprintf("%d jobs", n), err
+		}},
+		{"ensure_partitions", "0 * * * *", func(ctx context.Context) (string, error) {
+			n, err := r.EnsurePartitions(ctx)
+			return fmt.Sprintf("%d new", n), err
+		}},
+		{"drop_old_events", "30 3 * * *", func(ctx context.Context) (string, error) {
+			n, err := r.DropOldEvents(ctx, w.cfg.EventRetention)
+			return fmt.Sprintf("%d days", n), err
+		}},
+	}
+}
+
+// recoverEvery is how often each worker looks for stale runs of its own accord.
+const recoverEvery = time.Minute
+
+// maintain keeps the schedule until ctx ends.
+func (w *Worker) maintain(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, t := range w.tasks() {
+		wg.Go(func() { w.keep(ctx, t) })
+	}
+	for ctx.Err() == nil {
+		sleep(ctx, recoverEvery)
+		if ctx.Err() != nil {
+			break
+		}
+		if _, err := w.recoverStale(ctx); err != nil && ctx.Err() == nil {
+			w.log.Warn().Err(err).AnErr("cause", cause(err)).Msg("worker: recover stale jobs")
+		}
+	}
+	wg.Wait()
+}
+
+func (w *Worker) recoverStale(ctx context.Context) (int, error) {
+	n, err := w.deps.Runs.RecoverStale(ctx, w.cfg.StaleMinutes)
+	if err == nil && n > 0 {
+		w.rescued(n)
+	}
+	return n, err
+}
+
+// keep runs the ticks of one task until ctx ends: first the last one that was due, which nobody may have run while all
+// workers were down, then each as it comes.
+func (w *Worker) keep(ctx context.Context, t task) {
+	log := w.log.With().Str("task", t.name).Logger()
+	tick, err := gronx.PrevTickBefore(t.cron, time.Now().UTC(), true)
+	for err == nil && ctx.Err() == nil {
+		if rerr := w.tick(ctx, t, tick); rerr != nil && ctx.Err() == nil {
+			log.Error().Err(rerr).AnErr("cause", cause(rerr)).Msg("worker: scheduled task failed")
+		}
+		// Ticks that passed meanwhile are left out: all tasks do what is to be done now.
+		if tick, err = gronx.NextTickAfter(t.cron, time.Now().UTC(), false); err == nil {
+			sleep(ctx, time.Until(tick))
+		}
+	}
+	if err != nil {
+		log.Error().Err(err).Msg("worker: schedule")
+	}
+}
+
+// tick runs a task's tick unless another worker does or did.
+func (w *Worker) tick(ctx context.Context, t task, tick time.Time) error {
+	mine, err := w.deps.Runs.StartMaintenance(ctx, t.name, tick)
+	if err != nil || !mine {
+		return err
+	}
+	text, err := t.do(ctx)
+	if err != nil {
+		text = "error: " + err.Error()
+	}
+	if ferr := w.deps.Runs.FinishMaintenance(context.WithoutCancel(ctx), t.name, tick, clean(text)); err == nil {
+		err = ferr
+	}
+	w.cfg.Hook(Event{Kind: Maintained, Task: t.name})
+	return err
+}
+
+var _ Runs = (*job.Runs)(nil)
