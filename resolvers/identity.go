@@ -76,7 +76,9 @@ func (r *mutationRoot) RevokeAPIKey(ctx context.Context, input model.RevokeAPIKe
 	if err != nil {
 		return model.RevokeAPIKeyPayload{}, err
 	}
-	return model.RevokeAPIKeyPayload{ID: id.String()}, r.Deps.Keys.Revoke(ctx, id)
+	err = r.Deps.Keys.Revoke(ctx, id)
+	r.Deps.Forget(id)
+	return model.RevokeAPIKeyPayload{ID: id.String()}, err
 }
 
 func (r *mutationRoot) CreateUser(ctx context.Context, input model.CreateUserInput) (model.CreateUserPayload, error) {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"stackforge/graph"
 	"stackforge/repo/apikey"
 	"stackforge/repo/capability"
@@ -32,6 +34,8 @@ type Deps struct {
 	Nudge func(channel string)
 	// IssueToken makes a token from the caller's API key.
 	IssueToken func(ctx context.Context, s tenant.Scope) (token string, lifetime time.Duration, err error)
+	// Forget makes this process look a key up again at its next use.
+	Forget func(keyID uuid.UUID)
 }
 
 // Resolver is the root of the resolvers.

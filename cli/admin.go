@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"stackforge/db"
+	"stackforge/repo/apikey"
+	"stackforge/repo/tenancy"
+)
+
+type migrateCmd struct{}
+
+// Run migrates and says what was done.
+func (migrateCmd) Run(ctx context.Context, p *program) error {
+	url, stop, err := p.database(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	r, err := p.migrate(ctx, url)
+	for _, name := range r.Applied {
+		p.print("applied %s", name)
+	}
+	if n := len(r.Functions); n > 0 {
+		p.print("applied %d functions", n)
+	}
+	if err == nil && len(r.Applied)+len(r.Functions) == 0 {
+		p.print("nothing to do")
+	}
+	return err
+}
+
+type tenantCmd struct {
+	Create tenantCreateCmd `cmd:"" help:"Create a tenant and its first API key."`
+	List   tenantListCmd   `cmd:"" help:"List the tenants."`
+}
+
+type tenantCreateCmd struct {
+	Name string `required:"" help:"The tenant's name."`
+}
+
+// Run creates the tenant and prints its id and its first key.
+func (c tenantCreateCmd) Run(ctx context.Context, p *program) error {
+	return p.withDB(ctx, db.RoleOwner, func(h *db.DB, _ string) error {
+		t, err := tenancy.New(h).Create(ctx, c.Name)
+		if err != nil {
+			return err
+		}
+		_, plaintext, err := apikey.New(h).Create(actAs(ctx, t.ID), "first", []string{"*"}, nil)
+		if err != nil {
+			return err
+		}
+		p.print("tenant %s\nkey    %s", t.ID, plaintext)
+		p.say("The key is shown this once.")
+		return nil
+	})
+}
+
+type tenantListCmd struct{}
+
+// Run lists the tenants.
+func (tenantListCmd) Run(ctx context.Context, p *program) error {
+	return p.withDB(ctx, db.RoleOwner, func(h *db.DB, _ string) error {
+		list, err := tenancy.New(h).List(ctx)
+		if err != nil {
+			return err
+		}
+		return p.table("ID\tNAME\tCREATED", func(row func(...any)) {
+			for _, t := range list {
+				row(t.ID, t.Name, t.CreatedAt.Format(time.DateTime))
+			}
+		})
+	})
+}
+
+type keyCmd struct {
+	Create keyCreateCmd `cmd:"" help:"Make an API key; stdout is the key alone."`
+	List   keyListCmd   `cmd:"" help:"List a tenant's API keys."`
+	Revoke keyRevokeCmd `cmd:"" help:"End an API key at once."`
+}
+
+type keyCreateCmd struct {
+	Tenant  uuid.UUID     `required:"" help:"The tenant's id."`
+	Name    string        `required:"" help:"What the key is for."`
+	Scopes  []string      `default:"*" help:"Its permissions, such as documents:read,jobs:*."`
+	Expires time.Duration `help:"When it ends, from now, such as 720h; never by default."`
+}
+
+// Run makes a key and prints it.
+func (c keyCreateCmd) Run(ctx context.Context, p *program) error {
+	return p.withDB(ctx, db.RoleOwner, func(h *db.DB, _ string) error {
+		if _, err := tenancy.New(h).Get(ctx, c.Tenant); err != nil {
+			return err
+		}
+		var expires *time.Time
+		if c.Expires != 0 {
+			t := time.Now().Add(c.Expires)
+			expires = &t
+		}
+		_, plaintext, err := apikey.New(h).Create(actAs(ctx, c.Tenant), c.Name, c.Scopes, expires)
+		if err != nil {
+			return err
+		}
+		p.print("%s", plaintext)
+		return nil
+	})
+}
+
+type keyListCmd struct {
+	Tenant uuid.UUID `required:"" help:"The tenant's id."`
+}
+
+// Run lists the keys of a tenant.
+func (c keyListCmd) Run(ctx context.Context, p *program) error {
+	return p.withDB(ctx, db.RoleOwner, func(h *db.DB, _ string) error {
+		list, err := apikey.New(h).List(actAs(ctx, c.Tenant))
+		if err != nil {
+			return err
+		}
+		return p.table("ID\tPREFIX\tNAME\tSCOPES\tEXPIRES\tREVOKED\tLAST USED", func(row func(...any)) {
+			for _, k := range list {
+				row(k.ID, k.Prefix, k.Name, strings.Join(k.Scopes, ","), when(k.ExpiresAt), when(k.RevokedAt), when(k.LastUsedAt))
+			}
+		})
+	})
+}
+
+type keyRevokeCmd struct {
+	Tenant uuid.UUID `required:"" help:"The tenant's id."`
+	ID     uuid.UUID `arg:"" help:"The key's id."`
+}
+
+// Run ends a key.
+func (c keyRevokeCmd) Run(ctx context.Context, p *program) error {
+	return p.withDB(ctx, db.RoleOwner, func(h *db.DB, _ string) error {
+		return apikey.New(h).Revoke(actAs(ctx, c.Tenant), c.ID)
+	})
+}
+
+type doctorCmd struct{}
+
+// Run shows version and extensions of the database.
+func (doctorCmd) Run(ctx context.Context, p *program) error {
+	return p.withDB(ctx, db.RoleLogin, func(h *db.DB, _ string) error {
+		list, err := db.Capabilities(ctx, h)
+		if err != nil {
+			return err
+		}
+		return p.table("EXTENSION\tVERSION\tSTATE\tWITHOUT IT", func(row func(...any)) {
+			for _, c := range list {
+				state := "not on this server"
+				if c.Installed {
+					state = "in use"
+				} else if c.Available {
+					state = "on offer, not in use"
+				}
+				row(c.Name, c.Version, state, c.Fallback)
+			}
+		})
+	})
+}
+
+func (p *program) table(head string, fill func(row func(...any))) error {
+	w := tabwriter.NewWriter(p.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, head)
+	fill(func(cells ...any) {
+		text := make([]string, len(cells))
+		for i, c := range cells {
+			text[i] = fmt.Sprint(c)
+		}
+		fmt.Fprintln(w, strings.Join(text, "\t"))
+	})
+	return w.Flush()
+}
+
+func when(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.UTC().Format(time.DateTime)
+}

@@ -1,0 +1,281 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"stackforge/auth"
+	"stackforge/db"
+	"stackforge/httpd"
+	"stackforge/migrations"
+	"stackforge/playground"
+	"stackforge/realtime"
+	"stackforge/repo/apikey"
+	"stackforge/repo/capability"
+	"stackforge/repo/document"
+	"stackforge/repo/job"
+	"stackforge/repo/search"
+	"stackforge/repo/tenancy"
+	"stackforge/repo/user"
+	"stackforge/resolvers"
+	"stackforge/tenant"
+	"stackforge/transport"
+	"stackforge/worker"
+)
+
+// application is the API process, put together.
+type application struct {
+	p       *program
+	db      *db.DB // acts as app_api
+	auth    *auth.Authenticator
+	hub     *realtime.Hub[*job.Event]
+	nudger  *realtime.Nudger
+	carrier realtime.Carrier
+	graphql *transport.Handler
+	health  *httpd.Health
+	metrics *httpd.Metrics
+	wake    waker // wakes the worker of this process
+}
+
+// issuer names this product in tokens.
+const issuer = "stackforge"
+
+// sampleEvery is how often the sizes of tables are read.
+const sampleEvery = time.Minute
+
+// build puts the API together. It opens no connection yet.
+func (p *program) build(ctx context.Context, url string) (*application, error) {
+	a := &application{p: p, metrics: httpd.NewMetrics(p.config.Log.SlowQuery), wake: newWaker()}
+	var err error
+	if a.db, err = p.openMeasured(ctx, url, db.RoleAPI, "web-app", a.metrics); err != nil {
+		return nil, err
+	}
+	secret, err := p.jwtSecret()
+	if err != nil {
+		return nil, err
+	}
+	if a.auth, err = auth.New(auth.Config{Issuer: issuer, JWTSecret: secret, Keys: apikey.New(a.db), Log: p.log}); err != nil {
+		return nil, err
+	}
+	if err := a.realtime(url); err != nil {
+		return nil, err
+	}
+	a.graphql = resolvers.NewHandler(a.deps(), resolvers.HandlerConfig{
+		Origins: p.config.HTTP.Origins, MaxBody: int(p.config.HTTP.MaxBody), Introspection: p.config.GraphQL.Introspection,
+		Suggest: !p.config.IsProduction(), Authenticate: a.authenticateSocket, Observe: a.observe, Log: p.log,
+	})
+	a.health = httpd.NewHealth(httpd.HealthConfig{
+		Database: a.db, Metrics: a.metrics, Version: version(),
+		Pending:      func(ctx context.Context) ([]string, error) { return db.Pending(ctx, a.db, migrations.FS) },
+		Capabilities: func(ctx context.Context) ([]db.Capability, error) { return db.Capabilities(ctx, a.db) },
+	})
+	return a, nil
+}
+
+// openMeasured returns a pool whose statements are measured and logged.
+func (p *program) openMeasured(ctx context.Context, url string, role db.Role, name string, m *httpd.Metrics) (*db.DB, error) {
+	c := p.dbConfig(url, role, name)
+	c.Hooks = []db.Hook{m.Query, db.LogQueries(p.log, p.config.Log.SlowQuery)}
+	c.Retried, c.Transaction = m.Retried, m.Transaction
+	h, err := db.Open(ctx, c)
+	if err == nil {
+		m.Pool(name, h.Stat)
+	}
+	return h, err
+}
+
+// carrier takes news between processes: by NOTIFY, unless a pooler stands in between.
+func (p *program) carrier(h *db.DB, url string, role db.Role, name string, channels ...string) (realtime.Carrier, error) {
+	c := realtime.Postgres{DB: h}
+	if p.config.Database.Pooler == "none" {
+		l, err := db.NewListener(p.dbConfig(url, role, name), p.log, channels...)
+		if err != nil {
+			return nil, err
+		}
+		c.Listener = l
+	}
+	return c, nil
+}
+
+func newNudger(p *program, c realtime.Carrier, local map[string]func()) *realtime.Nudger {
+	return realtime.NewNudger(realtime.NudgerConfig{
+		Carrier: c, Channels: []string{job.EventChannel, worker.ChannelReady}, Local: local, Log: p.log,
+	})
+}
+
+// realtime builds what carries news between processes and to subscribers.
+func (a *application) realtime(url string) error {
+	var err error
+	if a.carrier, err = a.p.carrier(a.db, url, db.RoleAPI, "web-app", job.EventChannel, worker.ChannelReady); err != nil {
+		return err
+	}
+	a.hub = realtime.New(realtime.Config[*job.Event]{Source: job.NewReader(a.db), Log: a.p.log})
+	a.nudger = newNudger(a.p, a.carrier, a.wakers())
+	gauge := func(name, help string, read func(s realtime.Stats) float64) {
+		a.metrics.Gauge(name, help, func() float64 { return read(a.hub.Stats()) })
+	}
+	gauge("realtime_subscribers", "Open subscriptions to job updates.", func(s realtime.Stats) float64 { return float64(s.Subscribers) })
+	gauge("realtime_lag_seconds", "Time since the log of job events was last read to its end.", func(s realtime.Stats) float64 { return s.Lag.Seconds() })
+	a.metrics.Counter("realtime_delivered_total", "Events handed to subscribers.", func() float64 { return float64(a.hub.Stats().Delivered) })
+	a.metrics.Counter("realtime_dropped_total", "Subscribers closed because they were too slow.", func() float64 { return float64(a.hub.Stats().Dropped) })
+	return nil
+}
+
+// wakers are the listeners of this process by channel.
+func (a *application) wakers() map[string]func() {
+	return map[string]func(){job.EventChannel: a.hub.Wake, worker.ChannelReady: a.wake.wake}
+}
+
+func (a *application) deps() resolvers.Deps {
+	return resolvers.Deps{
+		Capabilities: capability.New(a.db), Documents: document.New(a.db), Jobs: job.New(a.db), Keys: apikey.New(a.db),
+		Search: search.New(a.db), Tenants: tenancy.New(a.db), Users: user.New(a.db),
+		Nudge: a.nudger.Nudge,
+		Updates: func(ctx context.Context, f job.EventFilter, after string) (<-chan *job.Event, func() error, error) {
+			keep, err := f.Func()
+			if err != nil {
+				return nil, nil, err
+			}
+			s, err := a.hub.Subscribe(ctx, keep, after)
+			if err != nil {
+				return nil, nil, err
+			}
+			return s.Events(), s.Err, nil
+		},
+		IssueToken: func(_ context.Context, s tenant.Scope) (string, time.Duration, error) {
+			token, err := a.auth.IssueToken(s)
+			return token, auth.TokenLifetime, err
+		},
+		Forget: a.auth.Forget,
+	}
+}
+
+// authenticateSocket takes the credential of connection_init, else those of the upgrade request.
+func (a *application) authenticateSocket(ctx context.Context, r *http.Request, init map[string]any) (tenant.Scope, time.Time, error) {
+	c := auth.FromInit(init)
+	if c.Empty() {
+		c = auth.FromRequest(r)
+	}
+	return a.auth.Authenticate(ctx, c)
+}
+
+func (a *application) observe(_ context.Context, op transport.Operation) {
+	code := ""
+	if len(op.Errors) > 0 {
+		code, _ = op.Errors[0].Extensions["code"].(string)
+	}
+	a.metrics.Operation(op.Kind, code, op.Duration, op.Events)
+}
+
+// startSupport starts what the requests rely on.
+func (a *application) startSupport(ctx context.Context, g *errgroup.Group) {
+	start := func(fn func(context.Context)) { g.Go(func() error { fn(ctx); return nil }) }
+	start(a.auth.Run)
+	start(a.hub.Run)
+	start(a.nudger.Run)
+	start(a.health.Run)
+	start(func(ctx context.Context) { realtime.Listen(ctx, a.carrier, a.wakers()) })
+	start(func(ctx context.Context) { a.metrics.SampleDatabase(ctx, sampleEvery, a.sample, a.sampleFailed) })
+}
+
+func (a *application) sample(ctx context.Context) (httpd.DatabaseStats, error) {
+	s, err := db.Stats(ctx, a.db)
+	out := httpd.DatabaseStats{CacheHitRatio: s.CacheHitRatio}
+	for _, r := range s.Relations {
+		size := httpd.Size{Name: r.Name, Bytes: r.Bytes}
+		if r.IsIndex {
+			out.Indexes = append(out.Indexes, size)
+		} else {
+			out.Tables = append(out.Tables, size)
+		}
+	}
+	return out, err
+}
+
+func (a *application) sampleFailed(err error) {
+	a.p.log.Warn().Err(err).Msg("the sizes of tables could not be read")
+}
+
+// handler is everything the API serves.
+func (a *application) handler() http.Handler {
+	mux := http.NewServeMux()
+	graphql := a.authenticated(a.graphql)
+	page := playground.New(playground.Options{})
+	mux.HandleFunc("/graphql", func(w http.ResponseWriter, r *http.Request) {
+		if a.p.config.GraphQL.Playground && wantsPage(r) {
+			http.Redirect(w, r, "/playground", http.StatusSeeOther)
+			return
+		}
+		graphql.ServeHTTP(w, r)
+	})
+	mux.Handle("/query", graphql)
+	mux.Handle("POST /auth/token", a.auth.TokenHandler(httpd.WriteError))
+	if a.p.config.GraphQL.Playground {
+		mux.Handle("GET /playground", page)
+		mux.Handle("GET /playground/", page)
+		mux.Handle("GET /{$}", http.RedirectHandler("/playground", http.StatusSeeOther))
+	}
+	if a.p.config.HTTP.OpsAddr == "" {
+		httpd.Probes(mux, a.health, a.metrics)
+	}
+	return httpd.Middleware(httpd.Options{Log: a.p.log, Metrics: a.metrics, Origins: a.p.config.HTTP.Origins})(httpd.Routes(mux))
+}
+
+// ops are the probes and metrics on a listener of their own.
+func (a *application) ops() http.Handler {
+	mux := http.NewServeMux()
+	httpd.Probes(mux, a.health, a.metrics)
+	return httpd.Middleware(httpd.Options{Log: a.p.log})(httpd.Routes(mux))
+}
+
+// authenticated lets requests with a valid credential through. A WebSocket may bring its credential in connection_init.
+func (a *application) authenticated(next http.Handler) http.Handler {
+	checked := a.auth.Middleware(next, httpd.WriteError)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		checked.ServeHTTP(w, r)
+	})
+}
+
+// wantsPage reports whether a person opened the endpoint in a browser.
+func wantsPage(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.URL.RawQuery == "" && r.Header.Get("Upgrade") == "" &&
+		strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// jwtSecret is the configured one; development makes one and keeps it in the data folder, so that tokens survive a restart.
+func (p *program) jwtSecret() ([]byte, error) {
+	if s := p.config.Auth.JWTSecret; s != "" {
+		return []byte(s), nil
+	}
+	name := p.path("jwt.secret")
+	text, err := os.ReadFile(filepath.Clean(name))
+	if err == nil && len(text) >= 32 {
+		return text, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	b := make([]byte, 48)
+	_, _ = rand.Read(b) // never fails
+	text = []byte(base64.RawURLEncoding.EncodeToString(b))
+	if err := os.MkdirAll(p.config.DataDir, 0o755); err != nil { //nolint:gosec // the files in it have their own modes
+		return nil, err
+	}
+	return text, os.WriteFile(name, text, 0o600)
+}
+
+func (a *application) close() { a.db.Close(5 * time.Second) }
