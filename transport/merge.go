@@ -120,10 +120,11 @@ func byName(set []*ast.Field) [][]*ast.Field {
 	return groups
 }
 
+// selections are those of a group; below fields that do not exist there is nothing to compare.
 func selections(group []*ast.Field) []ast.SelectionSet {
 	out := make([]ast.SelectionSet, 0, len(group))
 	for _, f := range group {
-		if len(f.SelectionSet) > 0 {
+		if len(f.SelectionSet) > 0 && f.Definition != nil {
 			out = append(out, f.SelectionSet)
 		}
 	}

