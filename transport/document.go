@@ -2,7 +2,9 @@ package transport
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +50,7 @@ func (h *Handler) prepare(text string) (*document, *refused) {
 	if refusal != nil {
 		return nil, refusal
 	}
-	if list := validator.ValidateWithRules(h.guard.schema, parsed, h.rules()); len(list) > 0 {
+	if list := h.validate(parsed); len(list) > 0 {
 		return nil, documentRefusal(list...)
 	}
 	h.findCursors(doc)
@@ -69,18 +71,39 @@ func parseRefusal(err error, limit int) *refused {
 	return &refused{status: http.StatusBadRequest, draft: http.StatusBadRequest, document: true, list: gqlerror.List{e}}
 }
 
-// rules are gqlparser's, with our linear check of fields that share a name.
-func (h *Handler) rules() *rules.Rules {
+// chooseRules are gqlparser's, with our linear check of fields that share a name.
+func chooseRules(suggest bool) []validator.Rule {
 	r := rules.NewDefaultRules()
 	r.ReplaceRule(rules.OverlappingFieldsCanBeMergedRule.Name, mergeRule)
-	if !h.cfg.Suggest {
+	if !suggest {
 		r.ReplaceRule(rules.FieldsOnCorrectTypeRule.Name, rules.FieldsOnCorrectTypeRuleWithoutSuggestions.RuleFunc)
 		r.ReplaceRule(rules.ScalarLeafsRule.Name, rules.ScalarLeafsRuleWithoutSuggestions.RuleFunc)
 		r.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
 		r.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
 		r.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
 	}
-	return r
+	inner := r.GetInner()
+	out := make([]validator.Rule, 0, len(inner))
+	for _, name := range slices.Sorted(maps.Keys(inner)) {
+		out = append(out, validator.Rule{Name: name, RuleFunc: inner[name]})
+	}
+	return out
+}
+
+// validate applies the rules, and stops to describe errors once there are more than a client is shown.
+func (h *Handler) validate(doc *ast.QueryDocument) gqlerror.List {
+	found := 0
+	bounded := rules.NewRules()
+	for _, rule := range h.rules {
+		bounded.AddRule(rule.Name, func(events *validator.Events, report validator.AddErrFunc) {
+			rule.RuleFunc(events, func(options ...validator.ErrorOption) {
+				if found++; found <= maxErrors {
+					report(options...)
+				}
+			})
+		})
+	}
+	return validator.ValidateWithRules(h.guard.schema, doc, bounded)
 }
 
 // operation is one operation that is ready to run.
@@ -182,14 +205,7 @@ type cursorFinder struct {
 	seen  map[string]bool
 }
 
-func (f *cursorFinder) named(name string) bool {
-	for _, n := range f.names {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}
+func (f *cursorFinder) named(name string) bool { return slices.Contains(f.names, name) }
 
 func (f *cursorFinder) selections(set ast.SelectionSet) {
 	for _, sel := range set {

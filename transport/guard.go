@@ -43,12 +43,19 @@ func (g *guard) check(parsed *ast.QueryDocument) (*document, *refused) {
 	if s.refused == nil {
 		s.totals()
 	}
+	for _, f := range parsed.Fragments {
+		s.seen = map[string]bool{}
+		s.aliases(f.SelectionSet)
+	}
 	doc := &document{ast: parsed, ops: make(map[*ast.OperationDefinition]*plan, len(parsed.Operations))}
 	for _, op := range parsed.Operations {
 		if s.refused != nil {
 			return nil, s.refused
 		}
 		doc.ops[op] = s.operation(parsed, op)
+	}
+	if s.visits > maxVisits {
+		s.refuse("visits", maxVisits, "fields and fragments, counted for each operation and fragment that reaches them")
 	}
 	if s.refused != nil {
 		return nil, s.refused
@@ -71,7 +78,11 @@ type survey struct {
 
 	depths map[string]int // of fragments, -1 while one is being measured
 	seen   map[string]bool
+	visits int
 }
+
+// maxVisits bounds the validator, which walks every operation, and then every fragment, with all fragments it reaches.
+const maxVisits = 8000
 
 func (s *survey) refuse(name string, limit int, what string) {
 	if s.refused == nil {
@@ -174,6 +185,9 @@ func introspective(field string) bool { return field == "__schema" || field == "
 // aliases counts them; a fragment counts once.
 func (s *survey) aliases(set ast.SelectionSet) int {
 	n := 0
+	if s.visits += len(set); s.visits > maxVisits {
+		return 0 // it will be refused
+	}
 	for _, sel := range set {
 		switch sel := sel.(type) {
 		case *ast.Field:

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -133,15 +134,17 @@ func TestCycles(t *testing.T) {
 func worst() map[string]string {
 	deep := "{ book(id: 1) { " + nest(10, "sequel", "id") + " } }"
 	return map[string]string{
-		"one field repeated":        "{" + strings.Repeat("version ", 1990) + "}",
-		"repeated with selection":   "{" + strings.Repeat("booksConnection{totalCount}", 490) + "}",
-		"repeated with spreads":     "{" + strings.Repeat("booksConnection{...F}", 99) + "} fragment F on BookConnection { " + strings.Repeat("totalCount ", 1000) + "}",
-		"doubling fragments":        doubling(10),
-		"long doubling":             doubling(49),
-		"wide":                      "{ book(id: 1) {" + strings.Repeat("sequel{author{id}}", 240) + "} }",
-		"operations times fragment": repeat(30, "query Q%d { ...F } ") + "fragment F on Query { " + strings.Repeat("version ", 1700) + "}",
-		"chain of fragments":        "{ book(id: 1) { ...F0 } }" + repeatPairs(70, " fragment F%d on Book { ...F%d }") + " fragment F70 on Book { " + strings.Repeat("id ", 1300) + "}",
-		"flood of errors":           "{" + fields(1990, "x") + "}",
+		"one field repeated":            "{" + strings.Repeat("version ", 1990) + "}",
+		"repeated with selection":       "{" + strings.Repeat("booksConnection{totalCount}", 490) + "}",
+		"repeated with spreads":         "{" + strings.Repeat("booksConnection{...F}", 99) + "} fragment F on BookConnection { " + strings.Repeat("totalCount ", 1000) + "}",
+		"doubling fragments":            doubling(10),
+		"long doubling":                 doubling(49),
+		"wide":                          "{ book(id: 1) {" + strings.Repeat("sequel{author{id}}", 240) + "} }",
+		"operations times fragment":     repeat(30, "query Q%d { ...F } ") + "fragment F on Query { " + strings.Repeat("version ", 1700) + "}",
+		"few operations times fragment": repeat(4, "query Q%d { ...F } ") + "fragment F on Query { " + strings.Repeat("x ", 1500) + "}",
+		"short chain of fragments":      "{ book(id: 1) { ...F0 } }" + repeatPairs(4, " fragment F%d on Book { ...F%d }") + " fragment F4 on Book { " + strings.Repeat("unknown ", 1300) + "}",
+		"chain of fragments":            "{ book(id: 1) { ...F0 } }" + repeatPairs(70, " fragment F%d on Book { ...F%d }") + " fragment F70 on Book { " + strings.Repeat("id ", 1300) + "}",
+		"flood of errors":               "{" + fields(1990, "x") + "}",
 		"flood of errors by operations": repeat(30, "query Q%d { ...F } ") + "fragment F on Query { " +
 			strings.Repeat("x ", 1700) + "}",
 		"abstract and concrete": "{ search {" + strings.Repeat("...on Book{author{id}}...on Node{id}", 110) + "} }",
@@ -165,15 +168,18 @@ func repeatPairs(n int, format string) string {
 	return b.String()
 }
 
-// BenchmarkWorst answers each of them without a cache. None should take more than 50 ms.
+// BenchmarkWorst accepts or refuses each of them, without a cache. None should take more than 50 ms.
 func BenchmarkWorst(b *testing.B) {
+	h := New(Config{Schema: schema(newResolver()), Limits: Limits{CacheDocument: 1}})
 	for name, text := range worst() {
 		body := query(text)
 		b.Run(name, func(b *testing.B) {
-			h := New(Config{Schema: schema(newResolver()), Limits: Limits{CacheDocument: 1, RootFields: 5000}})
 			for b.Loop() {
-				w := &sink{header: http.Header{}}
-				h.ServeHTTP(w, postJSON(body))
+				req, err := parseRequest(body)
+				require.NoError(b, err)
+				if _, refused := h.open(b.Context(), &req, time.Time{}); refused != nil {
+					_ = appendRefusal(nil, h.present(b.Context(), refused.list))
+				}
 			}
 		})
 	}
@@ -192,7 +198,7 @@ func TestMergeRuleAgreesWithGqlparser(t *testing.T) {
 	t.Parallel()
 	s := schema(newResolver()).Schema()
 	conflicts := 0
-	for seed := range uint64(6000) {
+	for seed := range uint64(2000) {
 		g := generator{rand.New(rand.NewPCG(seed, 1))}
 		text := g.document()
 		theirs := verdict(t, s, text, rules.OverlappingFieldsCanBeMergedRule.RuleFunc)
@@ -202,8 +208,8 @@ func TestMergeRuleAgreesWithGqlparser(t *testing.T) {
 			conflicts++
 		}
 	}
-	require.Greater(t, conflicts, 600)
-	require.Less(t, conflicts, 5400)
+	require.Greater(t, conflicts, 200)
+	require.Less(t, conflicts, 1800)
 }
 
 func verdict(t *testing.T, s *ast.Schema, text string, rule func(*validator.Events, validator.AddErrFunc)) gqlerror.List {

@@ -17,6 +17,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/rs/zerolog"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/validator"
 )
 
 // Config is what a Handler needs. Only Schema is required.
@@ -150,6 +151,7 @@ type Handler struct {
 	limits Limits
 	exec   *executor.Executor
 	guard  *guard
+	rules  []validator.Rule
 	cache  *cache
 
 	shares  shares
@@ -169,6 +171,7 @@ func New(cfg Config) *Handler {
 	h.exec.SetErrorPresenter(h.cfg.Present)
 	h.exec.SetRecoverFunc(h.cfg.Recover)
 	h.guard = newGuard(cfg.Schema.Schema(), h.limits)
+	h.rules = chooseRules(cfg.Suggest)
 	h.cache = newCache(h.limits.CacheEntries, h.limits.CacheBytes)
 	h.sockets.init(h)
 	return h
