@@ -243,6 +243,10 @@ func (w *Worker) claimLoop(ctx, work, runs context.Context) {
 	due := false // jobs may be due
 	for {
 		n := w.free()
+		if due && n > 0 && n < w.enough() {
+			w.gather(ctx)
+			n = w.free()
+		}
 		if due && n > 0 && ctx.Err() == nil {
 			jobs, err := w.deps.Runs.Claim(work, w.id, w.cfg.Types, n)
 			if err != nil {
@@ -269,6 +273,25 @@ func (w *Worker) claimLoop(ctx, work, runs context.Context) {
 		}
 	}
 }
+
+// gather waits a moment for more free slots while there is more to do than slots: claims of short jobs then take as many
+// as there are slots, and cost a fraction. A long job's slot is idle for a millisecond.
+func (w *Worker) gather(ctx context.Context) {
+	pause := time.NewTimer(time.Millisecond)
+	defer pause.Stop()
+	for w.free() < w.enough() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+			return
+		case <-w.freed:
+		}
+	}
+}
+
+// enough is how many free slots are worth a claim at once.
+func (w *Worker) enough() int { return max(1, w.cfg.Concurrency*3/4) }
 
 // maxUnrecorded bounds the ends that wait for the database, and with them what has to run again after a crash.
 const maxUnrecorded = 2000

@@ -1,0 +1,79 @@
+package worker_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"stackforge/db"
+	"stackforge/errs"
+	"stackforge/repo/job"
+	"stackforge/worker"
+)
+
+// unfit are Runs that cannot refresh.
+type unfit struct{ *job.Runs }
+
+func (unfit) RefreshStats(context.Context) error { return errs.New(errs.Timeout, "Too slow.") }
+
+func TestMaintenance(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	var workers []*process
+	for range 3 {
+		workers = append(workers, start(t, worker.Config{}, worker.Deps{Runs: unfit{b.runs}}))
+	}
+	// At the start each task's last tick is due, on one of the three.
+	require.Eventually(t, func() bool {
+		n, err := db.Get[int](t.Context(), b.d.Owner, "run", `SELECT count(*) FROM core.maintenance_runs WHERE finished_at IS NOT NULL`)
+		return err == nil && n >= 4
+	}, patience, 10*time.Millisecond)
+	ran := map[string]int{}
+	for _, w := range workers {
+		require.NoError(t, w.stop())
+		close(w.events)
+		for e := range w.events {
+			if e.Kind == worker.Maintained {
+				ran[e.Task]++
+			}
+		}
+	}
+	type row struct {
+		Task    string
+		Count   int
+		Outcome string
+	}
+	rows, err := db.List[row](t.Context(), b.d.Owner, `
+		SELECT task, count(*), min(outcome) AS outcome
+		FROM core.maintenance_runs
+		GROUP BY task
+		ORDER BY task`)
+	require.NoError(t, err)
+	want := map[string]string{
+		"drop_old_events": "0 days", "ensure_partitions": "0 new", "recover_stale_jobs": "0 jobs",
+		"refresh_tenant_document_stats": "error: Too slow.",
+	}
+	require.Len(t, rows, len(want))
+	for _, r := range rows {
+		require.Equal(t, want[r.Task], r.Outcome, r.Task)
+		require.Equal(t, ran[r.Task], r.Count, r.Task)
+	}
+}
+
+func TestDropOldEvents(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	b.d.Exec(t, `
+		CREATE TABLE job_events_2020_01_01 PARTITION OF job_events FOR VALUES FROM ('2020-01-01 00:00+00') TO ('2020-01-02 00:00+00');
+		ALTER TABLE job_events_2020_01_01 OWNER TO stackforge_owner`)
+	n, err := b.runs.DropOldEvents(t.Context(), 24*time.Hour)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	n, err = b.runs.EnsurePartitions(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
