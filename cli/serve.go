@@ -21,6 +21,7 @@ type serveCmd struct {
 
 // Run serves until the context ends, and then stops everything in order: requests, worker, pools, embedded database.
 func (c serveCmd) Run(ctx context.Context, p *program) error {
+	p.calmCollector()
 	url, stop, err := p.database(ctx, c.Embedded)
 	if err != nil {
 		return err

@@ -46,6 +46,27 @@ type Author struct {
 const columns = `d.id, d.tenant_id, d.author_id, d.external_id, d.title, d.body, d.language, hstore_to_json(d.metadata) AS metadata,
 		d.path_text AS path, d.tag_ids, d.longitude, d.latitude, d.embedding_model, d.version, d.created_at, d.updated_at`
 
+// ScanRow reads the columns in their order; db.List and db.Get use it.
+func (d *Document) ScanRow(row pgx.Rows) error {
+	return row.Scan(&d.ID, &d.TenantID, &d.AuthorID, &d.ExternalID, &d.Title, &d.Body, &d.Language, &d.Metadata, &d.Path,
+		&d.TagIDs, &d.Longitude, &d.Latitude, &d.EmbeddingModel, &d.Version, &d.CreatedAt, &d.UpdatedAt)
+}
+
+// withAuthor is a document and the user who wrote it.
+type withAuthor struct {
+	Document
+	author Author
+}
+
+// ScanRow reads the document's columns, then email and time of the author.
+func (d *withAuthor) ScanRow(row pgx.Rows) error {
+	err := row.Scan(&d.ID, &d.TenantID, &d.AuthorID, &d.ExternalID, &d.Title, &d.Body, &d.Language, &d.Metadata, &d.Path,
+		&d.TagIDs, &d.Longitude, &d.Latitude, &d.EmbeddingModel, &d.Version, &d.CreatedAt, &d.UpdatedAt,
+		&d.author.Email, &d.author.CreatedAt)
+	d.author.ID, d.author.TenantID = d.AuthorID, d.TenantID
+	return err
+}
+
 // returned are the columns of a document that a function returns.
 const returned = `(r.document).id, (r.document).tenant_id, (r.document).author_id, (r.document).external_id, (r.document).title,
 		(r.document).body, (r.document).language, hstore_to_json((r.document).metadata) AS metadata, (r.document).path_text AS path,
@@ -66,22 +87,17 @@ func New(h db.Handle) *Repo { return &Repo{db: h} }
 //
 // Index: documents_pkey, then app_users_pkey; see docs/queries/document.Get.md.
 func (r *Repo) Get(ctx context.Context, id uuid.UUID) (Document, Author, error) {
-	type row struct {
-		Document
-		Email           string    `db:"author_email"`
-		AuthorCreatedAt time.Time `db:"author_created_at"`
-	}
 	s, err := tenant.From(ctx)
 	if err != nil {
 		return Document{}, Author{}, err
 	}
-	d, err := db.Get[row](ctx, db.Read(r.db), "document", `
+	d, err := db.Get[withAuthor](ctx, db.Read(r.db), "document", `
 		-- name: document.Get
 		SELECT `+columns+`, u.email::text AS author_email, u.created_at AS author_created_at
 		FROM documents d
 		JOIN app_users u ON u.tenant_id = d.tenant_id AND u.id = d.author_id
 		WHERE d.tenant_id = $1 AND d.id = $2`, s.TenantID, id)
-	return d.Document, Author{ID: d.AuthorID, TenantID: d.TenantID, Email: d.Email, CreatedAt: d.AuthorCreatedAt}, err
+	return d.Document, d.author, err
 }
 
 // ByIDs returns the documents with these ids, in no order; missing ones are left out.

@@ -128,3 +128,8 @@ func Cursor(u User) string {
 func newest() query.Order {
 	return query.Order{Name: "users", Column: "created_at", Type: "timestamptz", ID: "id", IDType: "uuid", Desc: true}
 }
+
+// ScanRow reads id, tenant, email and time, in this order; db.List and db.Get use it.
+func (u *User) ScanRow(row pgx.Rows) error {
+	return row.Scan(&u.ID, &u.TenantID, &u.Email, &u.CreatedAt)
+}
