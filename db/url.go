@@ -14,8 +14,14 @@ func withSSLMode(dsn, mode string) string {
 	if err != nil {
 		return dsn
 	}
-	q := u.Query()
-	q.Set("sslmode", mode)
-	u.RawQuery = q.Encode()
+	// The other parameters are kept as they were written: url.Values would turn a blank into a plus sign, which libpq and
+	// pgx take for one.
+	kept := []string{"sslmode=" + url.QueryEscape(mode)}
+	for _, p := range strings.Split(u.RawQuery, "&") {
+		if p != "" && !strings.HasPrefix(p, "sslmode=") {
+			kept = append(kept, p)
+		}
+	}
+	u.RawQuery = strings.Join(kept, "&")
 	return u.String()
 }
