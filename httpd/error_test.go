@@ -38,14 +38,16 @@ func TestWriteError(t *testing.T) {
 			httpd.Body{
 				StatusCode: 400, Error: "Bad Request", Message: "is required", Code: "VALIDATION_FAILED",
 				Fields: []httpd.Field{{Field: "title", Message: "is required"}},
-			}, nil,
+			},
+			nil,
 		},
 		"several fields": {
 			errs.List{errs.Field("title", "is required"), errs.Field("path", "is too long"), errs.New(errs.Validation, "No.")},
 			httpd.Body{
 				StatusCode: 400, Error: "Bad Request", Message: "title: is required; path: is too long; No.", Code: "VALIDATION_FAILED",
 				Fields: []httpd.Field{{Field: "title", Message: "is required"}, {Field: "path", Message: "is too long"}},
-			}, nil,
+			},
+			nil,
 		},
 		"no credential": {
 			errs.New(errs.Unauthenticated, "No."),
@@ -69,7 +71,8 @@ func TestWriteError(t *testing.T) {
 		},
 		"too large": {
 			&http.MaxBytesError{Limit: 10},
-			httpd.Body{StatusCode: 413, Error: "Request Entity Too Large", Message: "The body is longer than 10 bytes.", Code: "PAYLOAD_TOO_LARGE"}, nil,
+			httpd.Body{StatusCode: 413, Error: "Request Entity Too Large", Message: "The body is longer than 10 bytes.", Code: "PAYLOAD_TOO_LARGE"},
+			nil,
 		},
 		"anything else is ours": {
 			errors.New("pq: secret table"),

@@ -215,7 +215,7 @@ func (h *Health) ping(ctx context.Context) error {
 	return h.pinged.get(h.cfg.MaxAge, func() (error, bool) {
 		// The answer is for every caller of the next moment, so the first one leaving must not spoil it.
 		err := h.cfg.Database.Ready(context.WithoutCancel(ctx), h.cfg.Timeout)
-		if err != nil {
+		if s := h.cfg.Database.Stat(); err != nil && s.InUse < s.Max {
 			h.cfg.Metrics.ConnectionFailed()
 		}
 		return err, true

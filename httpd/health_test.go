@@ -152,7 +152,10 @@ func TestReady(t *testing.T) {
 		t.Parallel()
 
 		d := &fakeDatabase{}
-		h := httpd.NewHealth(httpd.HealthConfig{Database: d, MaxAge: time.Nanosecond, Saturation: 200 * time.Millisecond})
+		m := httpd.NewMetrics(time.Second)
+		h := httpd.NewHealth(httpd.HealthConfig{
+			Database: d, Metrics: m, MaxAge: time.Nanosecond, Saturation: 200 * time.Millisecond,
+		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { h.Run(ctx); close(done) }()
@@ -165,6 +168,7 @@ func TestReady(t *testing.T) {
 			return status == http.StatusServiceUnavailable
 		}, 5*time.Second, 10*time.Millisecond)
 		require.Equal(t, map[string]any{"database": "ok", "migrations": "ok", "pool": "exhausted"}, body["checks"])
+		require.Contains(t, bundle{metrics: m}.prometheus(t), "postgres_connection_failures_total 0", "a busy pool is no lost server")
 		d.set(nil, 20)
 		status, _ = probe(t, h.Ready)
 		require.Equal(t, http.StatusOK, status, "full, but moving")

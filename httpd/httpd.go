@@ -190,7 +190,7 @@ func requestID(r *http.Request) string {
 // which asks the kernel for nothing.
 func newID(now time.Time) uuid.UUID {
 	var id uuid.UUID
-	high, low := rand.Uint64(), rand.Uint64()                                        //nolint:gosec // see above
+	high, low := rand.Uint64(), rand.Uint64() //nolint:gosec // see above
 	binary.BigEndian.PutUint64(id[:8], uint64(now.UnixMilli())<<16|7<<12|high&0xfff)
 	binary.BigEndian.PutUint64(id[8:], 2<<62|low>>2)
 	return id
