@@ -100,11 +100,16 @@ func createExtensions(ctx context.Context, c *pgx.Conn, mode Extensions) (map[st
 
 func createExtension(ctx context.Context, c *pgx.Conn, e extension) (bool, error) {
 	var available, installed, preloaded, cronHere bool
+	// Only some may read what is preloaded and where pg_cron works; to the others, what is installed counts as preloaded.
 	err := c.QueryRow(ctx, `
-		SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = $1),
-		       EXISTS (SELECT FROM pg_extension WHERE extname = $1),
-		       $2 = '' OR $2 = ANY (string_to_array(replace(current_setting('shared_preload_libraries'), ' ', ''), ',')),
-		       coalesce(current_setting('cron.database_name', true), '') = current_database()`,
+		SELECT a.here, i.here,
+		       CASE WHEN $2 = '' THEN true
+		            WHEN NOT m.may THEN i.here
+		            ELSE $2 = ANY (string_to_array(replace(current_setting('shared_preload_libraries'), ' ', ''), ',')) END,
+		       CASE WHEN m.may THEN coalesce(current_setting('cron.database_name', true), '') = current_database() ELSE i.here END
+		FROM (SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = $1) AS here) a,
+		     (SELECT EXISTS (SELECT FROM pg_extension WHERE extname = $1) AS here) i,
+		     (SELECT pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') AS may) m`,
 		e.name, e.preload).Scan(&available, &installed, &preloaded, &cronHere)
 	switch {
 	case err != nil:
