@@ -18,7 +18,7 @@ import (
 	"stackforge/transport/internal/fixture"
 )
 
-func schema(r *fixture.Resolver) graphql.ExecutableSchema {
+func schema(r *fixture.Resolver) graphql.ExecutableSchema { //nolint:ireturn // that is what gqlgen returns
 	return fixture.NewExecutableSchema(fixture.Config{Resolvers: r})
 }
 

@@ -148,7 +148,7 @@ func (p *pricing) field(f *ast.Field, on *ast.Definition, size int64) int64 {
 	below := int64(0)
 	switch {
 	case list && strings.HasPrefix(on.Name, "__"):
-		length = p.sizes.of(on.Name, f.Name)
+		length = p.sizes.of(f.Name)
 	case list && given:
 		length = own
 	case list && size > 0:
@@ -254,6 +254,7 @@ func measureSchema(schema *ast.Schema) introspectionSizes {
 		case ast.Enum:
 			enums++
 			enumValues += len(t.EnumValues)
+		case ast.Scalar, ast.Union:
 		}
 		if t.IsAbstractType() {
 			abstract++
@@ -274,7 +275,7 @@ func measureSchema(schema *ast.Schema) introspectionSizes {
 	}
 }
 
-func (s introspectionSizes) of(typeName, field string) int64 {
+func (s introspectionSizes) of(field string) int64 {
 	switch field {
 	case "types":
 		return s.types

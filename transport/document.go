@@ -173,12 +173,10 @@ func missingQuery(req *request) *refused {
 }
 
 func unknownOperation(name string, doc *document) *refused {
-	switch {
-	case name == "":
+	if name == "" {
 		return documentRefusal(gqlerror.Errorf("the document has %d operations: operationName must name one", len(doc.ast.Operations)))
-	default:
-		return documentRefusal(gqlerror.Errorf("the document has no operation of the name given in operationName"))
 	}
+	return documentRefusal(gqlerror.Errorf("the document has no operation of the name given in operationName"))
 }
 
 // findCursors notes the values by which each operation may ask for past events. It runs after validation, which
@@ -283,11 +281,7 @@ func (h *Handler) hasCursor(v any) bool {
 			}
 		}
 	case []any:
-		for _, child := range v {
-			if h.hasCursor(child) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(v, h.hasCursor)
 	}
 	return false
 }

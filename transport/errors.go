@@ -71,8 +71,7 @@ func limitRefusal(name string, limit int, what string) *refused {
 }
 
 func asGraphQL(err error) *gqlerror.Error {
-	var e *gqlerror.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*gqlerror.Error](err); ok {
 		return e
 	}
 	return gqlerror.Wrap(err)
@@ -171,7 +170,7 @@ func (h *Handler) recoverHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(p)
 	}
 	e := h.cfg.Recover(r.Context(), p)
-	h.refuse(w, r, typeJSON, &refused{
+	_ = h.refuse(w, r, typeJSON, &refused{
 		status: http.StatusInternalServerError, draft: http.StatusInternalServerError, list: gqlerror.List{asGraphQL(e)},
 	})
 }

@@ -23,50 +23,50 @@ import (
 )
 
 // dialRaw opens a graphql-transport-ws socket with as little client as possible, so that what is measured is the server.
-func dialRaw(t testing.TB, address string) (net.Conn, *bufio.Reader) {
-	t.Helper()
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
-	require.NoError(t, err)
+func dialRaw(tb testing.TB, address string) (net.Conn, *bufio.Reader) {
+	tb.Helper()
+	conn, err := (&net.Dialer{}).DialContext(tb.Context(), "tcp", address)
+	require.NoError(tb, err)
 	_, err = io.WriteString(conn, "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	r := bufio.NewReaderSize(conn, 16<<10)
 	for {
 		line, err := r.ReadString('\n')
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		if line == "\r\n" {
 			break
 		}
 	}
-	writeRaw(t, conn, `{"type":"connection_init"}`)
-	_, err = readRaw(r)
-	require.NoError(t, err)
+	writeRaw(tb, conn, `{"type":"connection_init"}`)
+	err = readRaw(r)
+	require.NoError(tb, err)
 	return conn, r
 }
 
 // writeRaw sends a text frame with a mask of zeros.
-func writeRaw(t testing.TB, w io.Writer, text string) {
-	t.Helper()
+func writeRaw(tb testing.TB, w io.Writer, text string) {
+	tb.Helper()
 	frame := []byte{0x81, 0x80 | 126, byte(len(text) >> 8), byte(len(text)), 0, 0, 0, 0}
 	_, err := w.Write(append(frame, text...))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 }
 
-// readRaw skips one frame and returns the length of its payload.
-func readRaw(r *bufio.Reader) (int, error) {
+// readRaw skips one frame.
+func readRaw(r *bufio.Reader) error {
 	head, err := r.Peek(2)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	n, skip := int(head[1]&127), 2
 	if n == 126 {
 		if head, err = r.Peek(4); err != nil {
-			return 0, err
+			return err
 		}
 		n, skip = int(binary.BigEndian.Uint16(head[2:])), 4
 	}
 	_, err = r.Discard(skip + n)
-	return n, err
+	return err
 }
 
 func cpuTime() time.Duration {
@@ -100,7 +100,7 @@ func BenchmarkFanOut(b *testing.B) {
 				writeRaw(b, conn, `{"id":"1","type":"subscribe","payload":{"query":"subscription { events(topic: \"x\") { number topic body } }"}}`)
 				go func() {
 					for n := 0; ; n++ {
-						if _, err := readRaw(r); err != nil {
+						if err := readRaw(r); err != nil {
 							return
 						}
 						received.Add(1)
@@ -122,7 +122,7 @@ func BenchmarkFanOut(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				if rate > 0 {
-					time.Sleep(time.Until(began.Add(time.Duration(n) * time.Second / rate)))
+					<-time.After(time.Until(began.Add(time.Duration(n) * time.Second / rate)))
 				}
 				sent[n&(1<<16-1)].Store(time.Now().UnixNano())
 				w.resolver.Publish(b.Context(), event)
@@ -177,7 +177,7 @@ func BenchmarkIdleSocket(b *testing.B) {
 		require.NoError(b, cmd.Start())
 		line, err := bufio.NewReader(stdout).ReadString('\n')
 		require.NoError(b, err, line)
-		time.Sleep(100 * time.Millisecond)
+		<-time.After(100 * time.Millisecond) // the last acknowledgement is written
 		open := len(w.sockets.all())
 		b.ReportMetric(float64(inUse()-before)/float64(open), "B/socket")
 		b.ReportMetric(float64(open), "sockets")

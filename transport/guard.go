@@ -52,7 +52,7 @@ func (g *guard) check(parsed *ast.QueryDocument) (*document, *refused) {
 		if s.refused != nil {
 			return nil, s.refused
 		}
-		doc.ops[op] = s.operation(parsed, op)
+		doc.ops[op] = s.operation(op)
 	}
 	if s.visits > maxVisits {
 		s.refuse("visits", maxVisits, "fields and fragments, counted for each operation and fragment that reaches them")
@@ -144,7 +144,7 @@ func (s *survey) totals() {
 }
 
 // operation checks one operation with the fragments it reaches.
-func (s *survey) operation(parsed *ast.QueryDocument, op *ast.OperationDefinition) *plan {
+func (s *survey) operation(op *ast.OperationDefinition) *plan {
 	s.seen = map[string]bool{}
 	if s.aliases(op.SelectionSet) > s.limits.Aliases {
 		s.refuse("aliases", s.limits.Aliases, "aliases")

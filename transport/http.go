@@ -236,6 +236,7 @@ func allowedOver(op *operation, transport string) *refused {
 			r.allow = http.MethodPost
 			return r
 		}
+	case ast.Query:
 	}
 	return nil
 }

@@ -20,11 +20,11 @@ type answer struct {
 	header http.Header
 	text   string
 	body   struct {
-		Data   json.RawMessage
+		Data   json.RawMessage `json:"data"`
 		Errors []struct {
-			Message    string
-			Extensions map[string]any
-		}
+			Message    string         `json:"message"`
+			Extensions map[string]any `json:"extensions"`
+		} `json:"errors"`
 	}
 }
 
@@ -215,6 +215,7 @@ func TestMethods(t *testing.T) {
 func TestAnswerIsExact(t *testing.T) {
 	t.Parallel()
 	a := do(t, New(Config{Schema: schema(newResolver())}), postJSON(oneBook))
+	//nolint:testifylint // the very bytes are meant
 	require.Equal(t, `{"data":{"book":{"id":"42","title":"Book 42","pages":320,"rating":4.5,"tags":["go","graphql"],`+
 		`"author":{"id":"7","name":"Author 7"}}}}`, a.text)
 	require.Equal(t, "Accept", a.header.Get("Vary"))

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/validator/core"
@@ -215,7 +216,7 @@ func byParent(group []*ast.Field) [][]*ast.Field {
 	}
 	out := make([][]*ast.Field, len(order))
 	for i, name := range order {
-		out[i] = append(abstract[:len(abstract):len(abstract)], concrete[name]...)
+		out[i] = append(slices.Clip(abstract), concrete[name]...)
 	}
 	return out
 }

@@ -67,7 +67,7 @@ func optionalMap(s *scanner, key string) (map[string]any, error) {
 	case s.peek() == '{':
 		return s.mapping()
 	case s.null():
-		return nil, nil
+		return nil, nil //nolint:nilnil // null is a valid absence
 	}
 	return nil, shapeError(key + " must be an object")
 }

@@ -22,9 +22,9 @@ func sharing(c *Config) {
 }
 
 // as dials with a key that names the caller.
-func (w *world) as(t testing.TB, key string) *peer {
-	t.Helper()
-	p := w.dial(t, http.Header{"X-Api-Key": {key}}, subprotocolNew)
+func (w *world) as(tb testing.TB, key string) *peer {
+	tb.Helper()
+	p := w.dial(tb, http.Header{"X-Api-Key": {key}}, subprotocolNew)
 	p.send(`{"type":"connection_init"}`)
 	p.expect(`{"type":"connection_ack"}`)
 	return p
@@ -43,10 +43,11 @@ func next(id string, number int) string {
 	return fmt.Sprintf(`{"id":%q,"type":"next","payload":{"data":{"events":{"number":%d}}}}`, id, number)
 }
 
-func (w *world) publish(t testing.TB, topic string, number, executions int) {
-	t.Helper()
-	require.Eventually(t, func() bool { return w.resolver.Running() == executions }, 5*time.Second, time.Millisecond)
-	w.resolver.Publish(t.Context(), &fixture.Event{Topic: topic, Number: number})
+// publish sends an event of the topic x once there are so many executions.
+func (w *world) publish(tb testing.TB, number, executions int) {
+	tb.Helper()
+	require.Eventually(tb, func() bool { return w.resolver.Running() == executions }, 5*time.Second, time.Millisecond)
+	w.resolver.Publish(tb.Context(), &fixture.Event{Topic: "x", Number: number})
 }
 
 func TestIdenticalSubscriptionsShareOneExecution(t *testing.T) {
@@ -54,12 +55,12 @@ func TestIdenticalSubscriptionsShareOneExecution(t *testing.T) {
 	w := start(t, sharing)
 	a, b := w.as(t, "one"), w.as(t, "one")
 	a.follow("a", "x", "")
-	w.publish(t, "x", 1, 1)
+	w.publish(t, 1, 1)
 	a.expect(next("a", 1))
 
 	b.follow("b1", "x", "")
 	b.follow("b2", "x", "")
-	w.publish(t, "x", 2, 1)
+	w.publish(t, 2, 1)
 	a.expect(next("a", 2))
 	b.expect(next("b1", 2)) // not the event from before it joined
 	b.expect(next("b2", 2))
@@ -70,14 +71,14 @@ func TestIdenticalSubscriptionsShareOneExecution(t *testing.T) {
 	b.send(`{"id":"b1","type":"complete"}`)
 	b.send(`{"type":"ping"}`)
 	b.expect(`{"type":"pong"}`)
-	w.publish(t, "x", 3, 1)
+	w.publish(t, 3, 1)
 	b.expect(next("b2", 3))
 
 	// The last one leaving ends it; the next one begins anew.
 	b.send(`{"id":"b2","type":"complete"}`)
 	require.Eventually(t, func() bool { return w.resolver.Running() == 0 }, 5*time.Second, time.Millisecond)
 	b.follow("b3", "x", "")
-	w.publish(t, "x", 4, 1)
+	w.publish(t, 4, 1)
 	b.expect(next("b3", 4))
 	require.Equal(t, 2, w.resolver.Started("x"))
 }
@@ -106,7 +107,7 @@ func TestWhatIsNotShared(t *testing.T) {
 			if tt.shared {
 				executions = 1
 			}
-			w.publish(t, "x", 1, executions)
+			w.publish(t, 1, executions)
 			a.expect(next("a", 1))
 			b.expect(next("b", 1))
 			require.Equal(t, executions, w.resolver.Started("x"))
@@ -212,7 +213,7 @@ func TestNothingIsLeftBehindAfterChurn(t *testing.T) { //nolint:paralleltest // 
 	w := start(t, sharing)
 	before := runtime.NumGoroutine()
 	for round := range 20 {
-		for i := range 10 {
+		for i := range 10 { //nolint:bodyclose // Dial closes it
 			conn, _, err := websocket.Dial(t.Context(), w.url, &websocket.DialOptions{
 				Subprotocols: []string{subprotocolNew}, HTTPHeader: http.Header{"X-Api-Key": {"one"}},
 			})

@@ -54,11 +54,11 @@ type socket struct {
 // upgrade takes a connection over. It returns at once, so the request and its buffers can go.
 func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request) {
 	if !h.originAllowed(r) {
-		h.refuse(w, r, typeJSON, refusal(http.StatusForbidden, "The Origin is not allowed to open a WebSocket here."))
+		_ = h.refuse(w, r, typeJSON, refusal(http.StatusForbidden, "The Origin is not allowed to open a WebSocket here."))
 		return
 	}
 	if h.closing.Load() {
-		h.refuse(w, r, typeJSON, refusal(http.StatusServiceUnavailable, "The server is shutting down."))
+		_ = h.refuse(w, r, typeJSON, refusal(http.StatusServiceUnavailable, "The server is shutting down."))
 		return
 	}
 	s := &socket{h: h}

@@ -45,8 +45,8 @@ func (o *observed) all() []Operation {
 	return append([]Operation(nil), o.ops...)
 }
 
-func start(t testing.TB, change func(*Config)) *world {
-	t.Helper()
+func start(tb testing.TB, change func(*Config)) *world {
+	tb.Helper()
 	w := &world{resolver: fixture.New(), seen: &observed{}}
 	w.resolver.Fail = Fail
 	cfg := Config{
@@ -60,8 +60,8 @@ func start(t testing.TB, change func(*Config)) *world {
 	w.Handler = New(cfg)
 	server := httptest.NewServer(w.Handler)
 	w.url = server.URL
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Second)
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), 3*time.Second)
 		defer cancel()
 		w.Shutdown(ctx)
 		server.Close()
@@ -75,30 +75,30 @@ type peer struct {
 	conn *websocket.Conn
 }
 
-func (w *world) dial(t testing.TB, header http.Header, protocols ...string) *peer {
-	t.Helper()
-	conn, answer, err := websocket.Dial(t.Context(), w.url, &websocket.DialOptions{Subprotocols: protocols, HTTPHeader: header})
-	require.NoError(t, err)
+func (w *world) dial(tb testing.TB, header http.Header, protocols ...string) *peer {
+	tb.Helper()
+	conn, answer, err := websocket.Dial(tb.Context(), w.url, &websocket.DialOptions{Subprotocols: protocols, HTTPHeader: header})
+	require.NoError(tb, err)
 	if answer.Body != nil {
 		_ = answer.Body.Close()
 	}
 	conn.SetReadLimit(64 << 20)
-	t.Cleanup(func() { _ = conn.CloseNow() })
-	return &peer{t, conn}
+	tb.Cleanup(func() { _ = conn.CloseNow() })
+	return &peer{tb, conn}
 }
 
 // modern dials and waits for the acknowledgement.
-func (w *world) modern(t testing.TB) *peer {
-	t.Helper()
-	p := w.dial(t, nil, subprotocolNew)
+func (w *world) modern(tb testing.TB) *peer {
+	tb.Helper()
+	p := w.dial(tb, nil, subprotocolNew)
 	p.send(`{"type":"connection_init"}`)
 	p.expect(`{"type":"connection_ack"}`)
 	return p
 }
 
-func (w *world) legacy(t testing.TB) *peer {
-	t.Helper()
-	p := w.dial(t, nil, subprotocolOld)
+func (w *world) legacy(tb testing.TB) *peer {
+	tb.Helper()
+	p := w.dial(tb, nil, subprotocolOld)
 	p.send(`{"type":"connection_init","payload":{}}`)
 	p.expect(`{"type":"connection_ack"}`)
 	p.expect(`{"type":"ka"}`)
@@ -133,11 +133,13 @@ func (p *peer) expect(json string) {
 func (p *peer) expectError(id string) string {
 	p.t.Helper()
 	var m struct {
-		ID, Type string
-		Payload  []struct {
-			Message    string
-			Extensions struct{ Code string }
-		}
+		ID      string `json:"id"`
+		Type    string `json:"type"`
+		Payload []struct {
+			Extensions struct {
+				Code string `json:"code"`
+			} `json:"extensions"`
+		} `json:"payload"`
 	}
 	text := p.receive()
 	require.NoError(p.t, json.Unmarshal([]byte(text), &m), text)
@@ -291,7 +293,7 @@ func TestOrigin(t *testing.T) {
 		"https://team.example":        false,
 		"null":                        false,
 		"https://app.example.evil.io": false,
-		w.url:                         true,
+		w.url:                         true, //nolint:bodyclose // Dial closes it
 	} {
 		conn, answer, err := websocket.Dial(t.Context(), w.url, &websocket.DialOptions{
 			Subprotocols: []string{subprotocolNew}, HTTPHeader: http.Header{"Origin": {origin}},
@@ -457,7 +459,7 @@ func TestShutdown(t *testing.T) {
 	p.send(`{"id":"1","type":"subscribe","payload":{"query":"subscription { events(topic: \"x\") { number } }"}}`)
 	require.Eventually(t, func() bool { return w.resolver.Running() == 1 }, 5*time.Second, time.Millisecond)
 	go w.Shutdown(t.Context())
-	p.expectClose(1001)
+	p.expectClose(1001) //nolint:bodyclose // Dial closes it
 	require.Eventually(t, func() bool { return w.resolver.Running() == 0 }, 5*time.Second, time.Millisecond)
 	_, answer, err := websocket.Dial(t.Context(), w.url, nil)
 	require.Error(t, err)

@@ -231,7 +231,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		w.Header().Set("Allow", allowed)
-		h.refuse(w, r, typeJSON, refusal(http.StatusMethodNotAllowed, "The method must be POST, or GET for queries."))
+		_ = h.refuse(w, r, typeJSON, refusal(http.StatusMethodNotAllowed, "The method must be POST, or GET for queries."))
 	}
 }
 

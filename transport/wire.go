@@ -51,7 +51,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	h.wire = &wire{Conn: conn, timeout: h.timeout}
-	early, _ := server.Reader.Peek(server.Reader.Buffered()) // what the client sent behind its handshake
+	early, _ := server.Peek(server.Reader.Buffered()) // what the client sent behind its handshake
 	reader := bufio.NewReaderSize(bytes.NewReader(early), max(readBuffer, len(early)))
 	_, _ = reader.Peek(len(early)) // the library takes over what is buffered
 	return h.wire, bufio.NewReadWriter(reader, bufio.NewWriterSize(h.wire, writeBuffer)), nil

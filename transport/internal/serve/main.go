@@ -26,7 +26,7 @@ func main() {
 	flag.Parse()
 	log := zerolog.New(os.Stderr).With().Timestamp().Logger()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) //nolint:forbidigo // this is main
 	defer stop()
 	resolver := fixture.New()
 	resolver.Fail = transport.Fail
