@@ -47,7 +47,7 @@ type Config[E Event] struct {
 	Log      zerolog.Logger
 	Buffer   int           // events that a subscriber may be behind before it is closed; default 256
 	Gap      time.Duration // least time between two reads, so that nudges coalesce; default 5 ms
-	PageSize int           // events per read; default 1,000
+	PageSize int           // events per read; default 2,000
 	Poll     time.Duration // longest time between two reads while there are subscribers; default 100 ms
 }
 
@@ -78,7 +78,7 @@ type group[E Event] struct {
 func New[E Event](c Config[E]) *Hub[E] {
 	c.Buffer = or(c.Buffer, 256)
 	c.Gap = or(c.Gap, 5*time.Millisecond)
-	c.PageSize = or(c.PageSize, 1000)
+	c.PageSize = or(c.PageSize, 2000)
 	c.Poll = or(c.Poll, 100*time.Millisecond)
 	return &Hub[E]{
 		c:       c,
