@@ -186,7 +186,7 @@ func (s *SMTPMailer) Send(ctx context.Context, m Mail) error {
 }
 
 func (s *SMTPMailer) message(m Mail) (*mail.Msg, error) {
-	msg := mail.NewMsg()
+	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := errors.Join(msg.From(s.config.From), msg.To(m.To)); err != nil {
 		return nil, errs.Wrap(errs.Validation, err, "The mail cannot be addressed.")
 	}

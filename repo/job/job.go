@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -154,7 +155,7 @@ func (r *Repo) GetByHashid(ctx context.Context, hashid string) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	if strings.ContainsRune(hashid, 0) { // PostgreSQL takes no such text
+	if !utf8.ValidString(hashid) || strings.ContainsRune(hashid, 0) { // PostgreSQL takes no such text
 		return Job{}, errs.New(errs.NotFound, "There is no such job.")
 	}
 	return db.Get[Job](ctx, db.Read(r.db), "job", `
