@@ -213,8 +213,8 @@ func TestNothingIsLeftBehindAfterChurn(t *testing.T) { //nolint:paralleltest // 
 	w := start(t, sharing)
 	before := runtime.NumGoroutine()
 	for round := range 20 {
-		for i := range 10 { //nolint:bodyclose // Dial closes it
-			conn, _, err := websocket.Dial(t.Context(), w.url, &websocket.DialOptions{
+		for i := range 10 {
+			conn, _, err := websocket.Dial(t.Context(), w.url, &websocket.DialOptions{ //nolint:bodyclose // Dial closes it
 				Subprotocols: []string{subprotocolNew}, HTTPHeader: http.Header{"X-Api-Key": {"one"}},
 			})
 			require.NoError(t, err)

@@ -293,9 +293,9 @@ func TestOrigin(t *testing.T) {
 		"https://team.example":        false,
 		"null":                        false,
 		"https://app.example.evil.io": false,
-		w.url:                         true, //nolint:bodyclose // Dial closes it
+		w.url:                         true,
 	} {
-		conn, answer, err := websocket.Dial(t.Context(), w.url, &websocket.DialOptions{
+		conn, answer, err := websocket.Dial(t.Context(), w.url, &websocket.DialOptions{ //nolint:bodyclose // Dial closes it
 			Subprotocols: []string{subprotocolNew}, HTTPHeader: http.Header{"Origin": {origin}},
 		})
 		if allowed {
@@ -459,9 +459,9 @@ func TestShutdown(t *testing.T) {
 	p.send(`{"id":"1","type":"subscribe","payload":{"query":"subscription { events(topic: \"x\") { number } }"}}`)
 	require.Eventually(t, func() bool { return w.resolver.Running() == 1 }, 5*time.Second, time.Millisecond)
 	go w.Shutdown(t.Context())
-	p.expectClose(1001) //nolint:bodyclose // Dial closes it
+	p.expectClose(1001)
 	require.Eventually(t, func() bool { return w.resolver.Running() == 0 }, 5*time.Second, time.Millisecond)
-	_, answer, err := websocket.Dial(t.Context(), w.url, nil)
+	_, answer, err := websocket.Dial(t.Context(), w.url, nil) //nolint:bodyclose // Dial closes it
 	require.Error(t, err)
 	require.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
 }

@@ -48,7 +48,8 @@ type Config struct {
 	// UNAVAILABLE or TIMEOUT. The default accepts everybody.
 	Authenticate func(ctx context.Context, r *http.Request, initPayload map[string]any) (context.Context, time.Time, error)
 	// ShareKey names who may share one execution of an identical subscription; "" is never. It must differ between
-	// callers who may see different data: the execution runs in the context of the one who came first.
+	// callers who may see different data: the execution runs in the context of the one who came first, even after that
+	// one has left or its credential has expired (which closes its own socket only).
 	ShareKey func(ctx context.Context) string
 	// ReplayArguments are the arguments (or fields of input objects, or variables) by which a subscription asks for past
 	// events. With a value in one of them it is never shared. The default is "after".
