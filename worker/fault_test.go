@@ -22,6 +22,7 @@ type faulty struct {
 	*job.Runs
 	claims    atomic.Int32 // so many claims take effect and fail
 	completes atomic.Int32 // so many completions take effect and fail
+	beats     atomic.Int32 // so many heartbeats fail
 }
 
 var errLost = errs.New(errs.Unavailable, "The connection broke.")
@@ -32,6 +33,13 @@ func (f *faulty) Claim(ctx context.Context, id uuid.UUID, types []string, n int)
 		return nil, errLost
 	}
 	return jobs, err
+}
+
+func (f *faulty) Heartbeat(ctx context.Context, beat job.Beat) error {
+	if f.beats.Add(-1) >= 0 {
+		return errLost
+	}
+	return f.Runs.Heartbeat(ctx, beat)
 }
 
 func (f *faulty) Complete(ctx context.Context, runs []job.Success) ([]int64, error) {
@@ -189,6 +197,24 @@ func TestRescue(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 		require.Equal(t, state{Status: job.Pending}, look(t, b, j.ID))
+	})
+
+	t.Run("a worker that was cut off itself judges nobody yet", func(t *testing.T) {
+		t.Parallel()
+
+		b := setup(t)
+		j := b.enqueue(t, job.EnqueueParams{Type: "it"})
+		id := dead(t, b)
+		_, err := b.runs.Claim(t.Context(), id, nil, 1)
+		require.NoError(t, err)
+		b.d.Exec(t, `UPDATE job_workers SET heartbeat_at = now() - interval '2 hours' WHERE id = $1`, id)
+		f := &faulty{Runs: b.runs}
+		f.beats.Store(1)
+		p := start(t, worker.Config{DeadAfter: time.Hour}, worker.Deps{Runs: f})
+		for range 3 {
+			p.wait(t, worker.Beat, nil)
+		}
+		require.Equal(t, state{Status: job.Running, Attempts: 1}, look(t, b, j.ID))
 	})
 
 	t.Run("a run outside of any worker process is only judged by its age", func(t *testing.T) {

@@ -380,6 +380,34 @@ func TestScopeOfRun(t *testing.T) {
 	require.True(t, ok)
 }
 
+// busy is an error of a provider that says when to come back.
+type busy struct{ after time.Duration }
+
+func (busy) Error() string               { return "busy" }
+func (b busy) RetryAfter() time.Duration { return b.after }
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+
+	for _, c := range []struct{ after, want time.Duration }{
+		{time.Minute, time.Minute}, {48 * time.Hour, time.Hour}, {time.Millisecond, 2 * time.Second},
+	} {
+		t.Run(c.after.String(), func(t *testing.T) {
+			t.Parallel()
+
+			b := setup(t)
+			j := b.enqueue(t, job.EnqueueParams{Type: "it"})
+			p := start(t, worker.Config{}, worker.Deps{Runs: b.runs, Handlers: worker.Table{
+				"it": handle(func(context.Context, *worker.Run) (any, error) { return nil, fmt.Errorf("ask: %w", busy{c.after}) }),
+			}})
+			p.ended(t, j.ID)
+			got := b.get(t, j.ID)
+			require.Equal(t, "ask: busy", *got.LastError)
+			require.InDelta(t, c.want, got.RunAt.Sub(got.UpdatedAt), float64(300*time.Millisecond))
+		})
+	}
+}
+
 func TestTypes(t *testing.T) {
 	t.Parallel()
 
