@@ -25,35 +25,27 @@ func LimitBody(next http.Handler, size int64, within time.Duration) http.Handler
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, size)
 		if within > 0 {
-			rc := http.NewResponseController(w)
-			if rc.SetReadDeadline(time.Now().Add(within)) == nil {
-				r.Body = &timedBody{ReadCloser: r.Body, rc: rc}
+			if http.NewResponseController(w).SetReadDeadline(time.Now().Add(within)) == nil {
+				r.Body = &timedBody{r.Body}
 			}
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// timedBody lifts the deadline when the body has been read: after that the server reads only to see the client go.
-type timedBody struct {
-	io.ReadCloser
-	rc   *http.ResponseController
-	done bool
-}
+// timedBody names the reason when the deadline of the connection ends a read. The deadline is for the body only: net/http
+// lifts it when the body has been read.
+type timedBody struct{ io.ReadCloser }
 
 // Read reads a part of the body. It is errs.Timeout when the body took too long.
 func (b *timedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == nil {
-		return n, nil
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
 	}
 	var late interface{ Timeout() bool }
 	if errors.As(err, &late) && late.Timeout() {
-		return n, errs.Wrap(errs.Timeout, err, "The body took too long to arrive.")
-	}
-	if !b.done {
-		b.done = true
-		_ = b.rc.SetReadDeadline(time.Time{}) // it could be set, so it can be lifted
+		err = errs.Wrap(errs.Timeout, err, "The body took too long to arrive.")
 	}
 	return n, err
 }

@@ -150,13 +150,21 @@ func TestLimitBody(t *testing.T) {
 	status, text = do("POST", "/slow", strings.NewReader("x"))
 	require.Equal(t, http.StatusAccepted, status, "the deadline is for the body, not for the work: %s", text)
 
-	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
-	require.NoError(t, err)
-	defer conn.Close()
-	_, err = io.WriteString(conn, "POST /hurry HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
-	require.NoError(t, err)
-	answer, err := io.ReadAll(conn)
-	require.NoError(t, err)
-	require.Contains(t, string(answer), "HTTP/1.1 504")
-	require.Contains(t, string(answer), "took too long to arrive")
+	// half sends the beginning of a request and returns the answer.
+	half := func(text string) string {
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = io.WriteString(conn, text)
+		require.NoError(t, err)
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+		answer, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		return string(answer)
+	}
+	answer := half("POST /hurry HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
+	require.Contains(t, answer, "HTTP/1.1 504")
+	require.Contains(t, answer, "took too long to arrive")
+	answer = half("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\nab")
+	require.Contains(t, answer, "HTTP/1.1 413", "without waiting for the body")
 }

@@ -160,17 +160,19 @@ func TestServeClosesWebSockets(t *testing.T) {
 func TestServeWaitsForHooksNoLongerThanTheGrace(t *testing.T) {
 	t.Parallel()
 
-	ended := make(chan error, 1)
+	ended, release := make(chan error, 1), make(chan struct{})
 	r := serve(t, httpd.Server{
 		Grace: 50 * time.Millisecond,
 		OnShutdown: []func(context.Context){func(ctx context.Context) {
 			<-ctx.Done()
 			ended <- ctx.Err()
+			<-release // one that does not care about its context
 		}},
 	}, http.NotFoundHandler())
 	r.stop()
 	require.NoError(t, <-r.result)
 	require.ErrorIs(t, <-ended, context.DeadlineExceeded)
+	close(release)
 }
 
 func TestServeOps(t *testing.T) {
