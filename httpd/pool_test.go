@@ -60,11 +60,10 @@ func TestProbesOfARealDatabase(t *testing.T) {
 		})
 	}
 	require.Eventually(t, func() bool {
-		status, b := probe(t, h.Ready)
-		body = b
-		return status == http.StatusServiceUnavailable
+		status, body := probe(t, h.Ready)
+		checks, ok := body["checks"].(map[string]any)
+		return ok && status == http.StatusServiceUnavailable && checks["pool"] == "exhausted" && checks["database"] == "ok"
 	}, 20*time.Second, 50*time.Millisecond)
-	require.Equal(t, map[string]any{"database": "ok", "migrations": "ok", "pool": "exhausted"}, body["checks"])
 	free()
 	asleep.Wait()
 	require.Eventually(t, func() bool { status, _ := probe(t, h.Ready); return status == http.StatusOK },
