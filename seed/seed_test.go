@@ -1,0 +1,185 @@
+package seed_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+
+	"stackforge/db"
+	"stackforge/db/dbtest"
+	"stackforge/errs"
+	"stackforge/repo/apikey"
+	"stackforge/seed"
+	"stackforge/tenant"
+)
+
+func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
+
+func run(t *testing.T, d *dbtest.DB, o seed.Options) seed.Report {
+	t.Helper()
+	o.Log = zerolog.Nop()
+	r, err := seed.Run(t.Context(), d.Owner, o)
+	require.NoError(t, err, "%v", errors.Unwrap(err))
+	require.Positive(t, r.Duration)
+	r.Duration = 0
+	return r
+}
+
+func one[T any](t *testing.T, ctx context.Context, h db.Handle, sql string, args ...any) T {
+	t.Helper()
+	v, err := db.Get[T](ctx, h, "row", sql, args...)
+	require.NoError(t, err)
+	return v
+}
+
+func act(t *testing.T, tenantID uuid.UUID) context.Context {
+	t.Helper()
+	return tenant.With(t.Context(), tenant.Scope{TenantID: tenantID, Scopes: []string{"*"}})
+}
+
+func TestFixed(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	r := run(t, d, seed.Options{})
+	keys := r.Keys
+	require.Len(t, keys, 3)
+	r.Keys = nil
+	require.Equal(t, seed.Report{Tenants: 3, Users: 6, Documents: 34, Jobs: 20, Files: 7}, r)
+	for i, k := range keys {
+		require.Len(t, k.Plaintext, 51)
+		g, err := apikey.New(d.API).Authenticate(t.Context(), apikey.Hash(k.Plaintext))
+		require.NoError(t, err)
+		require.Equal(t, seed.Tenants()[i].ID, g.TenantID)
+		require.Equal(t, []string{"*"}, g.Scopes)
+	}
+
+	type state struct {
+		Statuses string
+		Future   int
+		Known    bool
+		Stats    int
+	}
+	require.Equal(t, state{"done failed pending running", 2, true, 34}, one[state](t, t.Context(), d.Owner, `
+		-- name: seed_test.TestFixed
+		SELECT (SELECT string_agg(DISTINCT status, ' ' ORDER BY status) FROM jobs) AS statuses,
+		       (SELECT count(*) FROM jobs WHERE status = 'pending' AND run_at > now()) AS future,
+		       EXISTS (SELECT FROM app_users WHERE tenant_id = '00000000-0000-0000-0000-000000000001'
+		           AND id = '00000000-0000-0000-0000-000000000010') AS known,
+		       (SELECT sum(document_count) FROM tenant_document_stats)::int AS stats`))
+
+	// A second run adds nothing, keeps what was changed, and tells no keys.
+	d.Exec(t, `UPDATE documents SET title = 'mine' WHERE id = '00000000-0000-0000-0000-000000000101'`)
+	d.Exec(t, `UPDATE jobs SET status = 'done', finished_at = now() WHERE unique_key = 'seed:1'`)
+	require.Equal(t, seed.Report{}, run(t, d, seed.Options{}))
+	require.Equal(t, "mine", one[string](t, t.Context(), d.Owner, `
+		-- name: seed_test.TestFixed
+		SELECT title FROM documents WHERE id = '00000000-0000-0000-0000-000000000101'`))
+
+	// New keys on demand; the old ones of the seed end, others stay.
+	_, other, err := apikey.New(d.API).Create(act(t, seed.Tenants()[0].ID), "other", nil, nil)
+	require.NoError(t, err)
+	again := run(t, d, seed.Options{RotateKeys: true})
+	require.Len(t, again.Keys, 3)
+	for _, k := range keys {
+		_, err := apikey.New(d.API).Authenticate(t.Context(), apikey.Hash(k.Plaintext))
+		require.True(t, errs.Is(err, errs.NotFound))
+	}
+	for _, plaintext := range []string{other, again.Keys[0].Plaintext, again.Keys[2].Plaintext} {
+		_, err := apikey.New(d.API).Authenticate(t.Context(), apikey.Hash(plaintext))
+		require.NoError(t, err)
+	}
+	require.Equal(t, seed.Report{}, run(t, d, seed.Options{}))
+}
+
+// What the documentation searches for is there.
+func TestSearches(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	run(t, d, seed.Options{})
+	first := seed.Tenants()[0].ID
+	titles := func(tenantID uuid.UUID, where string) []string {
+		list, err := db.List[string](act(t, tenantID), d.API, `
+			-- name: seed_test.TestSearches
+			SELECT d.title FROM documents d WHERE `+where+` ORDER BY d.title`)
+		require.NoError(t, err)
+		return list
+	}
+	found := func(tenantID uuid.UUID, args string) []string {
+		return titles(tenantID, `d.id IN (SELECT id FROM search_documents_page('`+tenantID.String()+`', `+args+`))`)
+	}
+	require.Equal(t, []string{"PostgreSQL tuning guide"}, found(first, `'postgres', 20`))
+	require.Contains(t, found(first, `'cafe', 20`), "Café naïve: notes on a tasting menu")
+	require.Contains(t, found(first, `'naïve', 20`), "Café naïve: notes on a tasting menu")
+	require.Equal(t, []string{"API style guide", "Job queue runbook", "PostgreSQL tuning guide"},
+		found(first, `NULL, 20, 'engineering.backend'`))
+	require.Contains(t, found(first, `'postgres', 20, p_longitude => -122.4194, p_latitude => 37.7749, p_radius => 5000`), "PostgreSQL tuning guide")
+	require.Equal(t, []string{"Driver Luis, scooter", "Driver Mei, cargo bike"},
+		found(first, `NULL, 20, p_tag_ids => '{30}', p_longitude => -122.4194, p_latitude => 37.7649, p_radius => 3000`))
+	require.Empty(t, found(first, `'zebrafish', 20`), "only the second tenant has the word")
+	require.NotEmpty(t, found(seed.Tenants()[1].ID, `'zebrafish', 20`))
+	require.Len(t, found(first, `NULL, 20, 'acme.api'`), 2)
+
+	// What typos and sounds must find: the words stand in one document.
+	require.Len(t, titles(first, `d.body ~ 'negligence.*product design' AND d.path_text LIKE 'legal.%'`), 1)
+	require.Len(t, titles(first, `d.title ~ 'Sm(ith|yth|ythe)\M.*cardiology.*chest' AND d.tag_ids && '{10,15}'`), 3)
+	require.Len(t, titles(first, `soundex('robert') = ANY (SELECT soundex(w) FROM regexp_split_to_table(d.title, '\W+') w)`), 1)
+	require.Len(t, titles(first, `d.metadata @> 'court=>NDCA'`), 2)
+}
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	r := run(t, d, seed.Options{Count: 200})
+	require.Equal(t, []int64{606, 634, 620, 607}, []int64{r.Users, r.Documents, r.Jobs, r.Files})
+	require.Equal(t, seed.Report{}, run(t, d, seed.Options{Count: 200}))
+	r = run(t, d, seed.Options{Count: 210})
+	require.Equal(t, []int64{30, 30, 30, 30}, []int64{r.Users, r.Documents, r.Jobs, r.Files}, "the first 200 are the same")
+
+	other := dbtest.New(t)
+	run(t, other, seed.Options{Count: 210})
+	const content = `
+		-- name: seed_test.TestCount
+		SELECT md5(
+		    (SELECT string_agg(u::text, ',' ORDER BY u.tenant_id, u.id) FROM app_users u WHERE u.email LIKE '%example.com') ||
+		    (SELECT string_agg((d.tenant_id, d.id, d.author_id, d.title, d.body, d.metadata, d.path, d.tag_ids, d.longitude, d.created_at)::text, ',' ORDER BY d.tenant_id, d.id)
+		     FROM documents d WHERE d.id > '00000001-0000-0000-0000-000000000000') ||
+		    (SELECT string_agg((j.tenant_id, j.type, j.payload, j.status, j.attempts, j.created_at, j.finished_at)::text, ',' ORDER BY j.tenant_id, j.unique_key)
+		     FROM jobs j WHERE j.unique_key LIKE 'seed:fake:%') ||
+		    (SELECT string_agg(f::text, ',' ORDER BY f.tenant_id, f.id) FROM files f WHERE f.id > '00000001-0000-0000-0000-000000000000'))`
+	require.Equal(t, one[string](t, t.Context(), d.Owner, content), one[string](t, t.Context(), other.Owner, content))
+}
+
+func TestCountRefused(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	for _, n := range []int{-1, seed.MaxCount + 1} {
+		_, err := seed.Run(t.Context(), d.Owner, seed.Options{Count: n})
+		require.True(t, errs.Is(err, errs.Validation))
+		require.Equal(t, "SEED_COUNT", errs.From(err).Field)
+	}
+}
+
+func TestFaker(t *testing.T) {
+	t.Parallel()
+	tenantID := seed.Tenants()[0].ID
+	for kind, fake := range map[string]func(n int) any{
+		"user":     func(n int) any { return seed.FakeUser(seed.Faker("user", tenantID, n)) },
+		"document": func(n int) any { return seed.FakeDocument(seed.Faker("document", tenantID, n)) },
+		"job":      func(n int) any { return seed.FakeJob(seed.Faker("job", tenantID, n)) },
+		"file":     func(n int) any { return seed.FakeFile(seed.Faker("file", tenantID, n)) },
+		"message":  func(n int) any { return seed.FakeMessage(seed.Faker("message", tenantID, n)) },
+	} {
+		a, err := json.Marshal(fake(1))
+		require.NoError(t, err)
+		b, err := json.Marshal(fake(1))
+		require.NoError(t, err)
+		require.Equal(t, a, b, kind)
+		require.NotEqual(t, fake(1), fake(2), kind)
+	}
+}
