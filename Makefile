@@ -54,8 +54,8 @@ bench: build ## Measure, each figure beside a peer or a limit of the same run.
 
 .PHONY: generate generate/check
 generate: ## Make graph/, schema.sql, .env.example and the configuration page again.
-	@rm -rf graph/generated.go graph/model
-	@$(TOOL) gqlgen generate
+	@rm -f graph/generated.go graph/direct.go graph/model/models_gen.go
+	@$(GO) -C tools run ./graphgen
 	@$(GO) run ./db/dbtest/serve -- $(GO) run ./db/dbtest/schemadump migrations/schema.sql
 	@$(GO) generate ./config
 generate/check: generate ## Fail when generated files are stale.

@@ -40,14 +40,12 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
-	Document() DocumentResolver
 	DocumentConnection() DocumentConnectionResolver
 	JobConnection() JobConnectionResolver
 	JobUpdate() JobUpdateResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
 	SearchConnection() SearchConnectionResolver
-	SearchHit() SearchHitResolver
 	Subscription() SubscriptionResolver
 	UserConnection() UserConnectionResolver
 }
@@ -335,9 +333,6 @@ type ComplexityRoot struct {
 
 // region    ************************** generated!.gotpl **************************
 
-type DocumentResolver interface {
-	Author(ctx context.Context, obj *document.Document) (user.User, error)
-}
 type DocumentConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *model.DocumentConnection) (int, error)
 }
@@ -366,8 +361,8 @@ type QueryResolver interface {
 	Node(ctx context.Context, nodeID string) (nodeid.Node, error)
 	Nodes(ctx context.Context, nodeIds []string) ([]nodeid.Node, error)
 	Capabilities(ctx context.Context) ([]db.Capability, error)
-	Document(ctx context.Context, id string) (*document.Document, error)
-	Documents(ctx context.Context, first *int, offset *int, filter *model.DocumentFilter, orderBy *model.DocumentOrder) ([]document.Document, error)
+	Document(ctx context.Context, id string) (*model.Document, error)
+	Documents(ctx context.Context, first *int, offset *int, filter *model.DocumentFilter, orderBy *model.DocumentOrder) ([]model.Document, error)
 	DocumentsConnection(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.DocumentFilter, orderBy *model.DocumentOrder) (model.DocumentConnection, error)
 	User(ctx context.Context, id string) (*user.User, error)
 	Users(ctx context.Context, first *int) ([]user.User, error)
@@ -381,9 +376,6 @@ type QueryResolver interface {
 }
 type SearchConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *model.SearchConnection) (int, error)
-}
-type SearchHitResolver interface {
-	Document(ctx context.Context, obj *model.SearchHit) (document.Document, error)
 }
 type SubscriptionResolver interface {
 	JobUpdates(ctx context.Context, ids []string, types []string, statuses []job.State, after *string) (<-chan model.JobUpdate, error)
@@ -4251,8 +4243,8 @@ func (ec *executionContext) _CreateDocumentPayload_document(ctx context.Context,
 			return obj.Document, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v document.Document) graphql.Marshaler {
-			return ec.marshalNDocument2stackforgeᚋrepoᚋdocumentᚐDocument(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v model.Document) graphql.Marshaler {
+			return ec.marshalNDocument2stackforgeᚋgraphᚋmodelᚐDocument(ctx, selections, v)
 		},
 		true,
 		true,
@@ -4306,8 +4298,8 @@ func (ec *executionContext) _CreateDocumentResult_document(ctx context.Context, 
 			return obj.Document, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *document.Document) graphql.Marshaler {
-			return ec.marshalODocument2ᚖstackforgeᚋrepoᚋdocumentᚐDocument(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Document) graphql.Marshaler {
+			return ec.marshalODocument2ᚖstackforgeᚋgraphᚋmodelᚐDocument(ctx, selections, v)
 		},
 		true,
 		false,
@@ -4468,7 +4460,7 @@ func (ec *executionContext) fieldContext_DeleteDocumentPayload_id(_ context.Cont
 	return graphql.NewScalarFieldContext("DeleteDocumentPayload", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _Document_id(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_id(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4491,7 +4483,7 @@ func (ec *executionContext) fieldContext_Document_id(_ context.Context, field gr
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _Document_nodeId(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_nodeId(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4514,7 +4506,7 @@ func (ec *executionContext) fieldContext_Document_nodeId(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("Document", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _Document_hashid(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_hashid(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4537,7 +4529,7 @@ func (ec *executionContext) fieldContext_Document_hashid(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("Document", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Document_tenantId(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_tenantId(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4560,7 +4552,7 @@ func (ec *executionContext) fieldContext_Document_tenantId(_ context.Context, fi
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _Document_author(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_author(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4569,7 +4561,7 @@ func (ec *executionContext) _Document_author(ctx context.Context, field graphql.
 			return ec.fieldContext_Document_author(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.Document().Author(ctx, obj)
+			return obj.Author, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v user.User) graphql.Marshaler {
@@ -4583,8 +4575,8 @@ func (ec *executionContext) fieldContext_Document_author(_ context.Context, fiel
 	fc = &graphql.FieldContext{
 		Object:     "Document",
 		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
+		IsMethod:   false,
+		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_User(ctx, field)
 		},
@@ -4592,7 +4584,7 @@ func (ec *executionContext) fieldContext_Document_author(_ context.Context, fiel
 	return fc, nil
 }
 
-func (ec *executionContext) _Document_authorId(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_authorId(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4615,7 +4607,7 @@ func (ec *executionContext) fieldContext_Document_authorId(_ context.Context, fi
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _Document_title(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_title(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4638,7 +4630,7 @@ func (ec *executionContext) fieldContext_Document_title(_ context.Context, field
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Document_body(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_body(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4661,7 +4653,7 @@ func (ec *executionContext) fieldContext_Document_body(_ context.Context, field 
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Document_language(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_language(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4684,7 +4676,7 @@ func (ec *executionContext) fieldContext_Document_language(_ context.Context, fi
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Document_metadata(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_metadata(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4707,7 +4699,7 @@ func (ec *executionContext) fieldContext_Document_metadata(_ context.Context, fi
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type Map does not have child fields"))
 }
 
-func (ec *executionContext) _Document_path(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_path(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4730,7 +4722,7 @@ func (ec *executionContext) fieldContext_Document_path(_ context.Context, field 
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Document_tagIds(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_tagIds(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4753,7 +4745,7 @@ func (ec *executionContext) fieldContext_Document_tagIds(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _Document_longitude(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_longitude(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4776,7 +4768,7 @@ func (ec *executionContext) fieldContext_Document_longitude(_ context.Context, f
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type Float does not have child fields"))
 }
 
-func (ec *executionContext) _Document_latitude(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_latitude(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4799,7 +4791,7 @@ func (ec *executionContext) fieldContext_Document_latitude(_ context.Context, fi
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type Float does not have child fields"))
 }
 
-func (ec *executionContext) _Document_externalId(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_externalId(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4822,7 +4814,7 @@ func (ec *executionContext) fieldContext_Document_externalId(_ context.Context, 
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Document_embeddingModel(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_embeddingModel(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4845,7 +4837,7 @@ func (ec *executionContext) fieldContext_Document_embeddingModel(_ context.Conte
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Document_version(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_version(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4868,7 +4860,7 @@ func (ec *executionContext) fieldContext_Document_version(_ context.Context, fie
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _Document_createdAt(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_createdAt(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4891,7 +4883,7 @@ func (ec *executionContext) fieldContext_Document_createdAt(_ context.Context, f
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func (ec *executionContext) _Document_updatedAt(ctx context.Context, field graphql.CollectedField, obj *document.Document) (ret graphql.Marshaler) {
+func (ec *executionContext) _Document_updatedAt(ctx context.Context, field graphql.CollectedField, obj *model.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4958,8 +4950,8 @@ func (ec *executionContext) _DocumentConnection_nodes(ctx context.Context, field
 			return obj.Nodes, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []document.Document) graphql.Marshaler {
-			return ec.marshalNDocument2ᚕstackforgeᚋrepoᚋdocumentᚐDocumentᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []model.Document) graphql.Marshaler {
+			return ec.marshalNDocument2ᚕstackforgeᚋgraphᚋmodelᚐDocumentᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -5045,8 +5037,8 @@ func (ec *executionContext) _DocumentEdge_node(ctx context.Context, field graphq
 			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v document.Document) graphql.Marshaler {
-			return ec.marshalNDocument2stackforgeᚋrepoᚋdocumentᚐDocument(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v model.Document) graphql.Marshaler {
+			return ec.marshalNDocument2stackforgeᚋgraphᚋmodelᚐDocument(ctx, selections, v)
 		},
 		true,
 		true,
@@ -7272,11 +7264,11 @@ func (ec *executionContext) _Query_document(ctx context.Context, field graphql.C
 			directive1 := func(ctx context.Context) (any, error) {
 				scope, err := ec.unmarshalNString2string(ctx, "documents:read")
 				if err != nil {
-					var zeroVal *document.Document
+					var zeroVal *model.Document
 					return zeroVal, err
 				}
 				if ec.Directives.Auth == nil {
-					var zeroVal *document.Document
+					var zeroVal *model.Document
 					return zeroVal, errors.New("directive auth is not implemented")
 				}
 				return ec.Directives.Auth(ctx, nil, directive0, scope)
@@ -7285,8 +7277,8 @@ func (ec *executionContext) _Query_document(ctx context.Context, field graphql.C
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *document.Document) graphql.Marshaler {
-			return ec.marshalODocument2ᚖstackforgeᚋrepoᚋdocumentᚐDocument(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Document) graphql.Marshaler {
+			return ec.marshalODocument2ᚖstackforgeᚋgraphᚋmodelᚐDocument(ctx, selections, v)
 		},
 		true,
 		false,
@@ -7334,11 +7326,11 @@ func (ec *executionContext) _Query_documents(ctx context.Context, field graphql.
 			directive1 := func(ctx context.Context) (any, error) {
 				scope, err := ec.unmarshalNString2string(ctx, "documents:read")
 				if err != nil {
-					var zeroVal []document.Document
+					var zeroVal []model.Document
 					return zeroVal, err
 				}
 				if ec.Directives.Auth == nil {
-					var zeroVal []document.Document
+					var zeroVal []model.Document
 					return zeroVal, errors.New("directive auth is not implemented")
 				}
 				return ec.Directives.Auth(ctx, nil, directive0, scope)
@@ -7347,8 +7339,8 @@ func (ec *executionContext) _Query_documents(ctx context.Context, field graphql.
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v []document.Document) graphql.Marshaler {
-			return ec.marshalNDocument2ᚕstackforgeᚋrepoᚋdocumentᚐDocumentᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []model.Document) graphql.Marshaler {
+			return ec.marshalNDocument2ᚕstackforgeᚋgraphᚋmodelᚐDocumentᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -8357,11 +8349,11 @@ func (ec *executionContext) _SearchHit_document(ctx context.Context, field graph
 			return ec.fieldContext_SearchHit_document(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.SearchHit().Document(ctx, obj)
+			return obj.Document, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v document.Document) graphql.Marshaler {
-			return ec.marshalNDocument2stackforgeᚋrepoᚋdocumentᚐDocument(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v model.Document) graphql.Marshaler {
+			return ec.marshalNDocument2stackforgeᚋgraphᚋmodelᚐDocument(ctx, selections, v)
 		},
 		true,
 		true,
@@ -8371,8 +8363,8 @@ func (ec *executionContext) fieldContext_SearchHit_document(_ context.Context, f
 	fc = &graphql.FieldContext{
 		Object:     "SearchHit",
 		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
+		IsMethod:   false,
+		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Document(ctx, field)
 		},
@@ -8569,8 +8561,8 @@ func (ec *executionContext) _UpdateDocumentPayload_document(ctx context.Context,
 			return obj.Document, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v document.Document) graphql.Marshaler {
-			return ec.marshalNDocument2stackforgeᚋrepoᚋdocumentᚐDocument(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v model.Document) graphql.Marshaler {
+			return ec.marshalNDocument2stackforgeᚋgraphᚋmodelᚐDocument(ctx, selections, v)
 		},
 		true,
 		true,
@@ -11209,9 +11201,9 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Job(ctx, sel, obj)
-	case document.Document:
+	case model.Document:
 		return ec._Document(ctx, sel, &obj)
-	case *document.Document:
+	case *model.Document:
 		if obj == nil {
 			return graphql.Null
 		}
@@ -11233,6 +11225,9 @@ var apiKeyImplementors = []string{"ApiKey"}
 
 func (ec *executionContext) _ApiKey(ctx context.Context, sel ast.SelectionSet, obj *apikey.Key) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, apiKeyImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeApiKey); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -11306,6 +11301,9 @@ var cancelJobPayloadImplementors = []string{"CancelJobPayload"}
 
 func (ec *executionContext) _CancelJobPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CancelJobPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, cancelJobPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCancelJobPayload); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -11344,6 +11342,9 @@ var capabilityImplementors = []string{"Capability"}
 
 func (ec *executionContext) _Capability(ctx context.Context, sel ast.SelectionSet, obj *db.Capability) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, capabilityImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCapability); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -11402,6 +11403,9 @@ var createApiKeyPayloadImplementors = []string{"CreateApiKeyPayload"}
 
 func (ec *executionContext) _CreateApiKeyPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateAPIKeyPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createApiKeyPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCreateApiKeyPayload); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -11445,6 +11449,9 @@ var createDocumentPayloadImplementors = []string{"CreateDocumentPayload"}
 
 func (ec *executionContext) _CreateDocumentPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateDocumentPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createDocumentPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCreateDocumentPayload); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -11483,6 +11490,9 @@ var createDocumentResultImplementors = []string{"CreateDocumentResult"}
 
 func (ec *executionContext) _CreateDocumentResult(ctx context.Context, sel ast.SelectionSet, obj *model.CreateDocumentResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createDocumentResultImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCreateDocumentResult); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -11531,6 +11541,9 @@ var createDocumentsPayloadImplementors = []string{"CreateDocumentsPayload"}
 
 func (ec *executionContext) _CreateDocumentsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateDocumentsPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createDocumentsPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCreateDocumentsPayload); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -11574,6 +11587,9 @@ var createUserPayloadImplementors = []string{"CreateUserPayload"}
 
 func (ec *executionContext) _CreateUserPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateUserPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createUserPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCreateUserPayload); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -11612,6 +11628,9 @@ var deleteDocumentPayloadImplementors = []string{"DeleteDocumentPayload"}
 
 func (ec *executionContext) _DeleteDocumentPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteDocumentPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deleteDocumentPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeDeleteDocumentPayload); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -11648,8 +11667,11 @@ func (ec *executionContext) _DeleteDocumentPayload(ctx context.Context, sel ast.
 
 var documentImplementors = []string{"Document", "Node"}
 
-func (ec *executionContext) _Document(ctx context.Context, sel ast.SelectionSet, obj *document.Document) graphql.Marshaler {
+func (ec *executionContext) _Document(ctx context.Context, sel ast.SelectionSet, obj *model.Document) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, documentImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeDocument); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -11661,130 +11683,97 @@ func (ec *executionContext) _Document(ctx context.Context, sel ast.SelectionSet,
 		case "id":
 			out.Values[i] = ec._Document_id(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "nodeId":
 			out.Values[i] = ec._Document_nodeId(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "hashid":
 			out.Values[i] = ec._Document_hashid(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "tenantId":
 			out.Values[i] = ec._Document_tenantId(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "author":
-			field := field
-
-			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
-				defer func() {
-					if r := recover(); r != nil {
-						ec.Error(ctx, ec.Recover(ctx, r))
-					}
-				}()
-				res = ec._Document_author(ctx, field, obj)
-				if res == graphql.Null {
-					atomic.AddUint32(&fs.Invalids, 1)
-				}
-				return res
+			out.Values[i] = ec._Document_author(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
 			}
-
-			if field.IsDeferred() {
-				deferredFieldSet.AddField(field)
-				fieldIndex := len(deferredFieldSet.Values) - 1
-				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
-					return innerFunc(ctx, deferredFieldSet)
-				})
-
-				for _, deferrable := range field.Deferrables {
-					view, ok := deferLabelToView[deferrable.Label]
-					if !ok {
-						view = deferredFieldSet.NewView()
-						deferLabelToView[deferrable.Label] = view
-					}
-					view.AddIndices(fieldIndex)
-				}
-
-				// don't run the out.Concurrently() call below
-				out.Values[i] = graphql.Null
-				continue
-			}
-
-			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "authorId":
 			out.Values[i] = ec._Document_authorId(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "title":
 			out.Values[i] = ec._Document_title(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "body":
 			out.Values[i] = ec._Document_body(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "language":
 			out.Values[i] = ec._Document_language(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "metadata":
 			out.Values[i] = ec._Document_metadata(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "path":
 			out.Values[i] = ec._Document_path(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "tagIds":
 			out.Values[i] = ec._Document_tagIds(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "longitude":
 			out.Values[i] = ec._Document_longitude(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "latitude":
 			out.Values[i] = ec._Document_latitude(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "externalId":
 			out.Values[i] = ec._Document_externalId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "embeddingModel":
 			out.Values[i] = ec._Document_embeddingModel(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "version":
 			out.Values[i] = ec._Document_version(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "createdAt":
 			out.Values[i] = ec._Document_createdAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "updatedAt":
 			out.Values[i] = ec._Document_updatedAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -11811,6 +11800,9 @@ var documentConnectionImplementors = []string{"DocumentConnection"}
 
 func (ec *executionContext) _DocumentConnection(ctx context.Context, sel ast.SelectionSet, obj *model.DocumentConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, documentConnectionImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeDocumentConnection); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -11897,6 +11889,9 @@ var documentEdgeImplementors = []string{"DocumentEdge"}
 
 func (ec *executionContext) _DocumentEdge(ctx context.Context, sel ast.SelectionSet, obj *model.DocumentEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, documentEdgeImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeDocumentEdge); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -11940,6 +11935,9 @@ var enqueueJobPayloadImplementors = []string{"EnqueueJobPayload"}
 
 func (ec *executionContext) _EnqueueJobPayload(ctx context.Context, sel ast.SelectionSet, obj *model.EnqueueJobPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, enqueueJobPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeEnqueueJobPayload); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -11983,6 +11981,9 @@ var enqueueJobResultImplementors = []string{"EnqueueJobResult"}
 
 func (ec *executionContext) _EnqueueJobResult(ctx context.Context, sel ast.SelectionSet, obj *model.EnqueueJobResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, enqueueJobResultImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeEnqueueJobResult); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -12036,6 +12037,9 @@ var enqueueJobsPayloadImplementors = []string{"EnqueueJobsPayload"}
 
 func (ec *executionContext) _EnqueueJobsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.EnqueueJobsPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, enqueueJobsPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeEnqueueJobsPayload); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -12079,6 +12083,9 @@ var issueTokenPayloadImplementors = []string{"IssueTokenPayload"}
 
 func (ec *executionContext) _IssueTokenPayload(ctx context.Context, sel ast.SelectionSet, obj *model.IssueTokenPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, issueTokenPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeIssueTokenPayload); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -12122,6 +12129,9 @@ var jobImplementors = []string{"Job", "Node"}
 
 func (ec *executionContext) _Job(ctx context.Context, sel ast.SelectionSet, obj *job.Job) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeJob); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -12255,6 +12265,9 @@ var jobConnectionImplementors = []string{"JobConnection"}
 
 func (ec *executionContext) _JobConnection(ctx context.Context, sel ast.SelectionSet, obj *model.JobConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobConnectionImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeJobConnection); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -12341,6 +12354,9 @@ var jobEdgeImplementors = []string{"JobEdge"}
 
 func (ec *executionContext) _JobEdge(ctx context.Context, sel ast.SelectionSet, obj *model.JobEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobEdgeImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeJobEdge); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -12384,6 +12400,9 @@ var jobTypeImplementors = []string{"JobType"}
 
 func (ec *executionContext) _JobType(ctx context.Context, sel ast.SelectionSet, obj *job.Type) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobTypeImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeJobType); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -12432,6 +12451,9 @@ var jobUpdateImplementors = []string{"JobUpdate"}
 
 func (ec *executionContext) _JobUpdate(ctx context.Context, sel ast.SelectionSet, obj *model.JobUpdate) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobUpdateImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeJobUpdate); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -12673,6 +12695,9 @@ var pageInfoImplementors = []string{"PageInfo"}
 
 func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *model.PageInfo) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, pageInfoImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writePageInfo); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -13133,6 +13158,9 @@ var retryJobPayloadImplementors = []string{"RetryJobPayload"}
 
 func (ec *executionContext) _RetryJobPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RetryJobPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, retryJobPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeRetryJobPayload); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -13171,6 +13199,9 @@ var revokeApiKeyPayloadImplementors = []string{"RevokeApiKeyPayload"}
 
 func (ec *executionContext) _RevokeApiKeyPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RevokeAPIKeyPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, revokeApiKeyPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeRevokeApiKeyPayload); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -13209,6 +13240,9 @@ var rowErrorImplementors = []string{"RowError"}
 
 func (ec *executionContext) _RowError(ctx context.Context, sel ast.SelectionSet, obj *model.RowError) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, rowErrorImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeRowError); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -13257,6 +13291,9 @@ var searchConnectionImplementors = []string{"SearchConnection"}
 
 func (ec *executionContext) _SearchConnection(ctx context.Context, sel ast.SelectionSet, obj *model.SearchConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, searchConnectionImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeSearchConnection); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -13343,6 +13380,9 @@ var searchEdgeImplementors = []string{"SearchEdge"}
 
 func (ec *executionContext) _SearchEdge(ctx context.Context, sel ast.SelectionSet, obj *model.SearchEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, searchEdgeImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeSearchEdge); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -13386,6 +13426,9 @@ var searchHitImplementors = []string{"SearchHit"}
 
 func (ec *executionContext) _SearchHit(ctx context.Context, sel ast.SelectionSet, obj *model.SearchHit) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, searchHitImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeSearchHit); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -13395,52 +13438,19 @@ func (ec *executionContext) _SearchHit(ctx context.Context, sel ast.SelectionSet
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("SearchHit")
 		case "document":
-			field := field
-
-			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
-				defer func() {
-					if r := recover(); r != nil {
-						ec.Error(ctx, ec.Recover(ctx, r))
-					}
-				}()
-				res = ec._SearchHit_document(ctx, field, obj)
-				if res == graphql.Null {
-					atomic.AddUint32(&fs.Invalids, 1)
-				}
-				return res
+			out.Values[i] = ec._SearchHit_document(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
 			}
-
-			if field.IsDeferred() {
-				deferredFieldSet.AddField(field)
-				fieldIndex := len(deferredFieldSet.Values) - 1
-				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
-					return innerFunc(ctx, deferredFieldSet)
-				})
-
-				for _, deferrable := range field.Deferrables {
-					view, ok := deferLabelToView[deferrable.Label]
-					if !ok {
-						view = deferredFieldSet.NewView()
-						deferLabelToView[deferrable.Label] = view
-					}
-					view.AddIndices(fieldIndex)
-				}
-
-				// don't run the out.Concurrently() call below
-				out.Values[i] = graphql.Null
-				continue
-			}
-
-			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "score":
 			out.Values[i] = ec._SearchHit_score(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		case "distance":
 			out.Values[i] = ec._SearchHit_distance(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
+				out.Invalids++
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -13487,6 +13497,9 @@ var tenantImplementors = []string{"Tenant"}
 
 func (ec *executionContext) _Tenant(ctx context.Context, sel ast.SelectionSet, obj *tenancy.Tenant) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, tenantImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeTenant); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -13535,6 +13548,9 @@ var updateDocumentPayloadImplementors = []string{"UpdateDocumentPayload"}
 
 func (ec *executionContext) _UpdateDocumentPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateDocumentPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, updateDocumentPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeUpdateDocumentPayload); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -13573,6 +13589,9 @@ var userImplementors = []string{"User", "Node"}
 
 func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj *user.User) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeUser); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -13626,6 +13645,9 @@ var userConnectionImplementors = []string{"UserConnection"}
 
 func (ec *executionContext) _UserConnection(ctx context.Context, sel ast.SelectionSet, obj *model.UserConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userConnectionImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeUserConnection); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -13712,6 +13734,9 @@ var userEdgeImplementors = []string{"UserEdge"}
 
 func (ec *executionContext) _UserEdge(ctx context.Context, sel ast.SelectionSet, obj *model.UserEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userEdgeImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeUserEdge); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -13755,6 +13780,9 @@ var viewerImplementors = []string{"Viewer"}
 
 func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, obj *model.Viewer) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, viewerImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeViewer); m != nil {
+		return m
+	}
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -14196,6 +14224,9 @@ func (ec *executionContext) marshalNApiKey2stackforgeᚋrepoᚋapikeyᚐKey(ctx 
 }
 
 func (ec *executionContext) marshalNApiKey2ᚕstackforgeᚋrepoᚋapikeyᚐKeyᚄ(ctx context.Context, sel ast.SelectionSet, v []apikey.Key) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, apiKeyImplementors), v, (*executionContext).writeApiKey); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -14241,6 +14272,9 @@ func (ec *executionContext) marshalNCapability2stackforgeᚋdbᚐCapability(ctx 
 }
 
 func (ec *executionContext) marshalNCapability2ᚕstackforgeᚋdbᚐCapabilityᚄ(ctx context.Context, sel ast.SelectionSet, v []db.Capability) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, capabilityImplementors), v, (*executionContext).writeCapability); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -14293,6 +14327,9 @@ func (ec *executionContext) marshalNCreateDocumentResult2stackforgeᚋgraphᚋmo
 }
 
 func (ec *executionContext) marshalNCreateDocumentResult2ᚕstackforgeᚋgraphᚋmodelᚐCreateDocumentResultᚄ(ctx context.Context, sel ast.SelectionSet, v []model.CreateDocumentResult) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, createDocumentResultImplementors), v, (*executionContext).writeCreateDocumentResult); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -14335,15 +14372,18 @@ func (ec *executionContext) marshalNDeleteDocumentPayload2stackforgeᚋgraphᚋm
 	return ec._DeleteDocumentPayload(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNDocument2stackforgeᚋrepoᚋdocumentᚐDocument(ctx context.Context, sel ast.SelectionSet, v document.Document) graphql.Marshaler {
+func (ec *executionContext) marshalNDocument2stackforgeᚋgraphᚋmodelᚐDocument(ctx context.Context, sel ast.SelectionSet, v model.Document) graphql.Marshaler {
 	return ec._Document(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNDocument2ᚕstackforgeᚋrepoᚋdocumentᚐDocumentᚄ(ctx context.Context, sel ast.SelectionSet, v []document.Document) graphql.Marshaler {
+func (ec *executionContext) marshalNDocument2ᚕstackforgeᚋgraphᚋmodelᚐDocumentᚄ(ctx context.Context, sel ast.SelectionSet, v []model.Document) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, documentImplementors), v, (*executionContext).writeDocument); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNDocument2stackforgeᚋrepoᚋdocumentᚐDocument(ctx, sel, v[i])
+		return ec.marshalNDocument2stackforgeᚋgraphᚋmodelᚐDocument(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -14364,6 +14404,9 @@ func (ec *executionContext) marshalNDocumentEdge2stackforgeᚋgraphᚋmodelᚐDo
 }
 
 func (ec *executionContext) marshalNDocumentEdge2ᚕstackforgeᚋgraphᚋmodelᚐDocumentEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.DocumentEdge) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, documentEdgeImplementors), v, (*executionContext).writeDocumentEdge); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -14412,6 +14455,9 @@ func (ec *executionContext) marshalNEnqueueJobResult2stackforgeᚋgraphᚋmodel�
 }
 
 func (ec *executionContext) marshalNEnqueueJobResult2ᚕstackforgeᚋgraphᚋmodelᚐEnqueueJobResultᚄ(ctx context.Context, sel ast.SelectionSet, v []model.EnqueueJobResult) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, enqueueJobResultImplementors), v, (*executionContext).writeEnqueueJobResult); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -14631,6 +14677,9 @@ func (ec *executionContext) marshalNJob2stackforgeᚋrepoᚋjobᚐJob(ctx contex
 }
 
 func (ec *executionContext) marshalNJob2ᚕstackforgeᚋrepoᚋjobᚐJobᚄ(ctx context.Context, sel ast.SelectionSet, v []job.Job) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, jobImplementors), v, (*executionContext).writeJob); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -14655,6 +14704,9 @@ func (ec *executionContext) marshalNJobEdge2stackforgeᚋgraphᚋmodelᚐJobEdge
 }
 
 func (ec *executionContext) marshalNJobEdge2ᚕstackforgeᚋgraphᚋmodelᚐJobEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.JobEdge) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, jobEdgeImplementors), v, (*executionContext).writeJobEdge); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -14714,6 +14766,9 @@ func (ec *executionContext) marshalNJobType2stackforgeᚋrepoᚋjobᚐType(ctx c
 }
 
 func (ec *executionContext) marshalNJobType2ᚕstackforgeᚋrepoᚋjobᚐTypeᚄ(ctx context.Context, sel ast.SelectionSet, v []job.Type) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, jobTypeImplementors), v, (*executionContext).writeJobType); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -14802,6 +14857,9 @@ func (ec *executionContext) marshalNRowError2stackforgeᚋgraphᚋmodelᚐRowErr
 }
 
 func (ec *executionContext) marshalNRowError2ᚕstackforgeᚋgraphᚋmodelᚐRowErrorᚄ(ctx context.Context, sel ast.SelectionSet, v []model.RowError) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, rowErrorImplementors), v, (*executionContext).writeRowError); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -14826,6 +14884,9 @@ func (ec *executionContext) marshalNSearchEdge2stackforgeᚋgraphᚋmodelᚐSear
 }
 
 func (ec *executionContext) marshalNSearchEdge2ᚕstackforgeᚋgraphᚋmodelᚐSearchEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.SearchEdge) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, searchEdgeImplementors), v, (*executionContext).writeSearchEdge); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -14846,6 +14907,9 @@ func (ec *executionContext) marshalNSearchHit2stackforgeᚋgraphᚋmodelᚐSearc
 }
 
 func (ec *executionContext) marshalNSearchHit2ᚕstackforgeᚋgraphᚋmodelᚐSearchHitᚄ(ctx context.Context, sel ast.SelectionSet, v []model.SearchHit) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, searchHitImplementors), v, (*executionContext).writeSearchHit); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -14960,6 +15024,9 @@ func (ec *executionContext) marshalNUser2stackforgeᚋrepoᚋuserᚐUser(ctx con
 }
 
 func (ec *executionContext) marshalNUser2ᚕstackforgeᚋrepoᚋuserᚐUserᚄ(ctx context.Context, sel ast.SelectionSet, v []user.User) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, userImplementors), v, (*executionContext).writeUser); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -14984,6 +15051,9 @@ func (ec *executionContext) marshalNUserEdge2stackforgeᚋgraphᚋmodelᚐUserEd
 }
 
 func (ec *executionContext) marshalNUserEdge2ᚕstackforgeᚋgraphᚋmodelᚐUserEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.UserEdge) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, userEdgeImplementors), v, (*executionContext).writeUserEdge); m != nil {
+		return m
+	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -15173,7 +15243,7 @@ func (ec *executionContext) marshalOBoolean2ᚖbool(ctx context.Context, sel ast
 	return res
 }
 
-func (ec *executionContext) marshalODocument2ᚖstackforgeᚋrepoᚋdocumentᚐDocument(ctx context.Context, sel ast.SelectionSet, v *document.Document) graphql.Marshaler {
+func (ec *executionContext) marshalODocument2ᚖstackforgeᚋgraphᚋmodelᚐDocument(ctx context.Context, sel ast.SelectionSet, v *model.Document) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

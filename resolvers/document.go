@@ -16,21 +16,21 @@ import (
 	"stackforge/scalar"
 )
 
-func (r *queryRoot) Document(ctx context.Context, id string) (*document.Document, error) {
+func (r *queryRoot) Document(ctx context.Context, id string) (*model.Document, error) {
 	key, err := documentID(id)
 	if err != nil {
 		return nil, err
 	}
-	d, author, err := r.Deps.Documents.Get(ctx, key)
-	if err == nil {
-		loadersOf(ctx).users().Prime(author.ID, user.User{ID: author.ID, TenantID: author.TenantID, Email: author.Email, CreatedAt: author.CreatedAt})
-	}
-	return found(d, err)
+	d, a, err := r.Deps.Documents.Get(ctx, key)
+	return found(model.Document{Document: d, Author: user.User{ID: a.ID, TenantID: a.TenantID, Email: a.Email, CreatedAt: a.CreatedAt}}, err)
 }
 
-func (r *queryRoot) Documents(ctx context.Context, first, offset *int, filter *model.DocumentFilter, orderBy *model.DocumentOrder) ([]document.Document, error) {
+func (r *queryRoot) Documents(ctx context.Context, first, offset *int, filter *model.DocumentFilter, orderBy *model.DocumentOrder) ([]model.Document, error) {
 	page, err := r.documentPage(ctx, query.Page{First: first, Offset: or(offset, 0)}, filter, orderBy)
-	return page.Documents, err
+	if err != nil {
+		return nil, err
+	}
+	return r.shape(ctx, page.Documents)
 }
 
 func (r *queryRoot) DocumentsConnection(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.DocumentFilter, orderBy *model.DocumentOrder) (model.DocumentConnection, error) {
@@ -38,9 +38,13 @@ func (r *queryRoot) DocumentsConnection(ctx context.Context, first *int, after *
 	if err != nil {
 		return model.DocumentConnection{}, err
 	}
-	c := model.DocumentConnection{Nodes: page.Documents, Edges: make([]model.DocumentEdge, len(page.Documents)), Filter: documentFilter(filter)}
-	for i, d := range page.Documents {
-		c.Edges[i] = model.DocumentEdge{Node: d, Cursor: page.Cursor(d)}
+	docs, err := r.shape(ctx, page.Documents)
+	if err != nil {
+		return model.DocumentConnection{}, err
+	}
+	c := model.DocumentConnection{Nodes: docs, Edges: make([]model.DocumentEdge, len(docs)), Filter: documentFilter(filter)}
+	for i := range docs {
+		c.Edges[i] = model.DocumentEdge{Node: docs[i], Cursor: page.Cursor(docs[i].Document)}
 	}
 	c.PageInfo = pageInfo(page.Info, c.Edges, func(e model.DocumentEdge) string { return e.Cursor })
 	return c, nil
@@ -48,23 +52,16 @@ func (r *queryRoot) DocumentsConnection(ctx context.Context, first *int, after *
 
 func (r *queryRoot) documentPage(ctx context.Context, page query.Page, filter *model.DocumentFilter, orderBy *model.DocumentOrder) (document.Page, error) {
 	order := document.Orders()[string(or(orderBy, model.DocumentOrderCreatedAtDesc))]
-	p, err := r.Deps.Documents.List(ctx, document.ListParams{Page: page, Filter: documentFilter(filter), Order: order})
-	if err != nil {
-		return p, err
-	}
-	return p, primeAuthors(ctx, p.Documents)
+	return r.Deps.Documents.List(ctx, document.ListParams{Page: page, Filter: documentFilter(filter), Order: order})
 }
 
 func (r *documentConnection) TotalCount(ctx context.Context, obj *model.DocumentConnection) (int, error) {
 	return r.Deps.Documents.Count(ctx, obj.Filter)
 }
 
-func (r *documentFields) Author(ctx context.Context, obj *document.Document) (user.User, error) {
-	return loadersOf(ctx).users().Load(ctx, obj.AuthorID)
-}
-
 func (r *mutationRoot) CreateDocument(ctx context.Context, input model.CreateDocumentInput) (model.CreateDocumentPayload, error) {
-	d, err := r.Deps.Documents.Create(ctx, newDocument(input))
+	created, err := r.Deps.Documents.Create(ctx, newDocument(input))
+	d, err := r.shapeOne(ctx, created, err)
 	return model.CreateDocumentPayload{Document: d}, err
 }
 
@@ -74,11 +71,21 @@ func (r *mutationRoot) CreateDocuments(ctx context.Context, input model.CreateDo
 		in[i] = newDocument(d)
 	}
 	list, err := r.Deps.Documents.CreateMany(ctx, in, input.OnError == model.OnErrorSkip)
-	out := model.CreateDocumentsPayload{Results: make([]model.CreateDocumentResult, len(list))}
-	for i, o := range list {
-		out.Results[i] = model.CreateDocumentResult{Index: i, Document: o.Document, Errors: rowErrors(o.Errors)}
+	if err != nil {
+		return model.CreateDocumentsPayload{}, err
+	}
+	var created []document.Document
+	for _, o := range list {
 		if o.Document != nil {
-			out.Created++
+			created = append(created, *o.Document)
+		}
+	}
+	docs, err := r.shape(ctx, created)
+	out := model.CreateDocumentsPayload{Results: make([]model.CreateDocumentResult, len(list)), Created: len(docs)}
+	for i, o := range list {
+		out.Results[i] = model.CreateDocumentResult{Index: i, Errors: rowErrors(o.Errors)}
+		if o.Document != nil && err == nil {
+			out.Results[i].Document, docs = &docs[0], docs[1:]
 		}
 	}
 	return out, err
@@ -100,7 +107,8 @@ func (r *mutationRoot) UpdateDocument(ctx context.Context, input model.UpdateDoc
 	put(in, "latitude", input.Latitude)
 	put(in, "language", input.Language)
 	put(in, "externalId", input.ExternalID)
-	d, err := r.Deps.Documents.Update(ctx, id, in, input.ExpectedVersion)
+	changed, err := r.Deps.Documents.Update(ctx, id, in, input.ExpectedVersion)
+	d, err := r.shapeOne(ctx, changed, err)
 	return model.UpdateDocumentPayload{Document: d}, err
 }
 

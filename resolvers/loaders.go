@@ -10,6 +10,7 @@ import (
 	"github.com/vikstrous/dataloadgen"
 
 	"stackforge/errs"
+	"stackforge/graph/model"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
 	"stackforge/repo/user"
@@ -94,35 +95,56 @@ func newLoader[K comparable, V any](noun string, byIDs func(context.Context, []K
 	return dataloadgen.NewLoader(fetch, dataloadgen.WithWait(gather), dataloadgen.WithBatchCapacity(1000))
 }
 
-// primeAuthors fetches the authors of documents at once when the operation asks for them somewhere below this field.
-func primeAuthors(ctx context.Context, docs []document.Document) error {
-	if len(docs) == 0 || !selects(ctx, "author") {
-		return nil
-	}
-	l := loadersOf(ctx)
-	var ids []uuid.UUID
-	seen := make(map[uuid.UUID]bool, len(docs))
+// shape makes documents of the schema, with their authors when the operation asks for them somewhere below this field:
+// one statement for all of them.
+func (r *Resolver) shape(ctx context.Context, docs []document.Document) ([]model.Document, error) {
+	out := make([]model.Document, len(docs))
 	for i := range docs {
-		if id := docs[i].AuthorID; !seen[id] {
-			seen[id] = true
-			ids = append(ids, id)
+		out[i].Document = docs[i]
+	}
+	if len(docs) == 0 || !selects(ctx, "author") {
+		return out, nil
+	}
+	authors := make(map[uuid.UUID]user.User, len(docs))
+	ids := make([]uuid.UUID, 0, len(docs))
+	for i := range docs {
+		if _, seen := authors[docs[i].AuthorID]; !seen {
+			authors[docs[i].AuthorID] = user.User{}
+			ids = append(ids, docs[i].AuthorID)
 		}
 	}
-	list, err := l.deps.Users.ByIDs(ctx, ids)
+	list, err := r.Deps.Users.ByIDs(ctx, ids)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	users := l.users()
 	for _, u := range list {
-		users.Prime(u.ID, u)
+		authors[u.ID] = u
 	}
-	return nil
+	for i := range out {
+		out[i].Author = authors[out[i].AuthorID]
+	}
+	return out, nil
 }
 
-// selects reports whether the current field's selection has a field of this name, at most three levels down.
+// shapeOne is shape for one document.
+func (r *Resolver) shapeOne(ctx context.Context, d document.Document, err error) (model.Document, error) {
+	if err != nil {
+		return model.Document{}, err
+	}
+	list, err := r.shape(ctx, []document.Document{d})
+	if err != nil {
+		return model.Document{}, err
+	}
+	return list[0], nil
+}
+
+// levels is how deep a document can be below the root field: edges, node, document, author.
+const levels = 4
+
+// selects reports whether the current field's selection has a field of this name, at most levels down.
 func selects(ctx context.Context, name string) bool {
 	op := graphql.GetOperationContext(ctx)
-	return selected(op, graphql.CollectFieldsCtx(ctx, nil), name, 3)
+	return selected(op, graphql.CollectFieldsCtx(ctx, nil), name, levels)
 }
 
 func selected(op *graphql.OperationContext, fields []graphql.CollectedField, name string, levels int) bool {

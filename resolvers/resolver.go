@@ -47,9 +47,7 @@ type (
 	queryRoot          struct{ *Resolver }
 	mutationRoot       struct{ *Resolver }
 	subscriptionRoot   struct{ *Resolver }
-	documentFields     struct{ *Resolver }
 	documentConnection struct{ *Resolver }
-	searchHit          struct{ *Resolver }
 	searchConnection   struct{ *Resolver }
 	jobConnection      struct{ *Resolver }
 	jobUpdate          struct{ *Resolver }
@@ -65,16 +63,10 @@ func (r *Resolver) Mutation() graph.MutationResolver { return &mutationRoot{r} }
 // Subscription returns the resolvers of subscriptions.
 func (r *Resolver) Subscription() graph.SubscriptionResolver { return &subscriptionRoot{r} }
 
-// Document returns the resolvers of a document's relations.
-func (r *Resolver) Document() graph.DocumentResolver { return &documentFields{r} }
-
 // DocumentConnection returns the resolvers of what a page of documents computes on demand.
 func (r *Resolver) DocumentConnection() graph.DocumentConnectionResolver {
 	return &documentConnection{r}
 }
-
-// SearchHit returns the resolvers of a hit's relations.
-func (r *Resolver) SearchHit() graph.SearchHitResolver { return &searchHit{r} }
 
 // SearchConnection returns the resolvers of what a page of hits computes on demand.
 func (r *Resolver) SearchConnection() graph.SearchConnectionResolver { return &searchConnection{r} }

@@ -10,7 +10,6 @@ import (
 	"stackforge/errs"
 	"stackforge/graph/model"
 	"stackforge/query"
-	"stackforge/repo/document"
 	"stackforge/repo/search"
 )
 
@@ -26,33 +25,39 @@ func (r *queryRoot) SearchDocuments(ctx context.Context, text *string, mode mode
 	if err != nil {
 		return model.SearchConnection{}, err
 	}
-	c := model.SearchConnection{Params: p, Nodes: make([]model.SearchHit, len(page.Hits)), Edges: make([]model.SearchEdge, len(page.Hits))}
-	for i, h := range page.Hits {
-		c.Nodes[i] = model.SearchHit{ID: h.ID, Score: float64(h.Rank), Distance: h.Distance}
-		c.Edges[i] = model.SearchEdge{Node: c.Nodes[i], Cursor: h.Cursor()}
+	docs, err := r.hitDocuments(ctx, page.Hits)
+	if err != nil {
+		return model.SearchConnection{}, err
+	}
+	c := model.SearchConnection{Params: p, Nodes: []model.SearchHit{}, Edges: []model.SearchEdge{}}
+	for _, h := range page.Hits {
+		d, ok := docs[h.ID]
+		if !ok {
+			continue // deleted since it was found
+		}
+		hit := model.SearchHit{Document: d, Score: float64(h.Rank), Distance: h.Distance}
+		c.Nodes = append(c.Nodes, hit)
+		c.Edges = append(c.Edges, model.SearchEdge{Node: hit, Cursor: h.Cursor()})
 	}
 	c.PageInfo = pageInfo(page.Info, c.Edges, func(e model.SearchEdge) string { return e.Cursor })
-	return c, r.primeHits(ctx, page.Hits)
+	return c, nil
 }
 
-// primeHits fetches the documents of hits at once when the operation asks for them.
-func (r *queryRoot) primeHits(ctx context.Context, hits []search.Hit) error {
-	if len(hits) == 0 || !selects(ctx, "document") {
-		return nil
+// hitDocuments fetches the documents of hits in one statement.
+func (r *queryRoot) hitDocuments(ctx context.Context, hits []search.Hit) (map[uuid.UUID]model.Document, error) {
+	out := make(map[uuid.UUID]model.Document, len(hits))
+	if len(hits) == 0 {
+		return out, nil
 	}
 	list, err := r.Deps.Documents.ByIDs(ctx, hitIDs(hits))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	l := loadersOf(ctx).documents()
-	for _, d := range list {
-		l.Prime(d.ID, d)
+	docs, err := r.shape(ctx, list)
+	for _, d := range docs {
+		out[d.ID] = d
 	}
-	return primeAuthors(ctx, list)
-}
-
-func (r *searchHit) Document(ctx context.Context, obj *model.SearchHit) (document.Document, error) {
-	return loadersOf(ctx).documents().Load(ctx, obj.ID)
+	return out, err
 }
 
 func (r *searchConnection) TotalCount(ctx context.Context, obj *model.SearchConnection) (int, error) {

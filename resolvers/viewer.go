@@ -46,14 +46,41 @@ func (r *queryRoot) Nodes(ctx context.Context, nodeIds []string) ([]nodeid.Node,
 		if err != nil && !errs.Is(err, errs.NotFound) {
 			return nil, err
 		}
-		out[i] = n
+		if err == nil {
+			out[i] = n
+		}
 	}
-	return out, nil
+	return out, r.addAuthors(ctx, out)
+}
+
+// addAuthors completes the documents among nodes.
+func (r *queryRoot) addAuthors(ctx context.Context, nodes []nodeid.Node) error {
+	var docs []document.Document
+	for _, n := range nodes {
+		if d, ok := n.(model.Document); ok {
+			docs = append(docs, d.Document)
+		}
+	}
+	shaped, err := r.shape(ctx, docs)
+	if err != nil {
+		return err
+	}
+	for i, n := range nodes {
+		if _, ok := n.(model.Document); ok {
+			nodes[i], shaped = shaped[0], shaped[1:]
+		}
+	}
+	return nil
 }
 
 func (r *queryRoot) Node(ctx context.Context, nodeID string) (nodeid.Node, error) {
 	n, err := r.nodeThunk(ctx, nodeID)()
-	return n, absent(err)
+	if err != nil {
+		return nil, absent(err)
+	}
+	nodes := []nodeid.Node{n}
+	err = r.addAuthors(ctx, nodes)
+	return nodes[0], err
 }
 
 // nodeThunk starts to load a node; the function it returns waits for it.
@@ -67,7 +94,11 @@ func (r *queryRoot) nodeThunk(ctx context.Context, nodeID string) func() (nodeid
 	switch kind {
 	case document.Kind:
 		if key, err := scalar.ParseUUID(id); err == nil && allowed(ctx, "documents:read") {
-			return thunk(l.documents().LoadThunk(ctx, key))
+			load := l.documents().LoadThunk(ctx, key)
+			return func() (nodeid.Node, error) {
+				d, err := load()
+				return model.Document{Document: d}, err
+			}
 		}
 	case user.Kind:
 		if key, err := scalar.ParseUUID(id); err == nil && allowed(ctx, "users:read") {

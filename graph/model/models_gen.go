@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/google/uuid"
 )
 
 // Which job to cancel.
@@ -75,7 +74,7 @@ type CreateDocumentInput struct {
 
 // The new document.
 type CreateDocumentPayload struct {
-	Document document.Document `json:"document"`
+	Document Document `json:"document"`
 }
 
 // What became of one row.
@@ -83,7 +82,7 @@ type CreateDocumentResult struct {
 	// The row, from 0.
 	Index int `json:"index"`
 	// The new document, null when the row was not valid.
-	Document *document.Document `json:"document,omitempty"`
+	Document *Document `json:"document,omitempty"`
 	// What is wrong with the row.
 	Errors []RowError `json:"errors"`
 }
@@ -132,7 +131,7 @@ type DocumentConnection struct {
 	// The documents with their cursors.
 	Edges []DocumentEdge `json:"edges"`
 	// The documents.
-	Nodes []document.Document `json:"nodes"`
+	Nodes []Document `json:"nodes"`
 	// Where the page stands.
 	PageInfo PageInfo `json:"pageInfo"`
 	// How many documents the filter lets through, in all. Counted only when asked for.
@@ -143,7 +142,7 @@ type DocumentConnection struct {
 // One document and its place in a list.
 type DocumentEdge struct {
 	// The document.
-	Node document.Document `json:"node"`
+	Node Document `json:"node"`
 	// The place, for `after` and `before`.
 	Cursor string `json:"cursor"`
 }
@@ -382,12 +381,11 @@ type SearchEdge struct {
 // A document that was found.
 type SearchHit struct {
 	// The document.
-	Document document.Document `json:"document"`
+	Document Document `json:"document"`
 	// How well it fits; hits come best first, or nearest first when `near` is given. 0 without a query.
 	Score float64 `json:"score"`
 	// Metres from the centre of `near`, null without one.
-	Distance *float64  `json:"distance,omitempty"`
-	ID       uuid.UUID `json:"-"`
+	Distance *float64 `json:"distance,omitempty"`
 }
 
 // Changes of a document.
@@ -412,7 +410,7 @@ type UpdateDocumentInput struct {
 
 // The changed document.
 type UpdateDocumentPayload struct {
-	Document document.Document `json:"document"`
+	Document Document `json:"document"`
 }
 
 // A page of users.
