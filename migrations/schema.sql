@@ -429,16 +429,16 @@ FUNCTION claim_job() RETURNS SETOF jobs
     -- sql, volatile; may be called by app_worker
 
 FUNCTION claim_jobs(p_worker_id uuid, p_types text[], p_limit integer) RETURNS SETOF jobs
-    -- plpgsql, volatile; may be called by app_worker
+    -- plpgsql, volatile, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by app_worker
 
 FUNCTION cleanup_files(p_tenant_id uuid, p_older_than_hours integer) RETURNS bigint
     -- sql, volatile; may be called by app_worker
 
 FUNCTION complete_job(p_id bigint, p_lease_id bigint DEFAULT NULL::bigint) RETURNS boolean
-    -- plpgsql, volatile; may be called by app_worker
+    -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
 
 FUNCTION complete_jobs(p_ids bigint[], p_leases bigint[], p_results jsonb[]) RETURNS SETOF bigint
-    -- sql, volatile; may be called by app_worker
+    -- sql, volatile, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by app_worker
 
 FUNCTION count_documents_found(p_tenant_id uuid, p_query text, p_limit integer, p_path_prefix text DEFAULT NULL::text, p_mode text DEFAULT 'fts'::text, p_tag_ids integer[] DEFAULT NULL::integer[], p_all_tags boolean DEFAULT false, p_metadata hstore DEFAULT NULL::hstore, p_longitude double precision DEFAULT NULL::double precision, p_latitude double precision DEFAULT NULL::double precision, p_radius double precision DEFAULT NULL::double precision, p_language text DEFAULT 'en'::text) RETURNS bigint
     -- sql, stable; may be called by app_api
@@ -507,7 +507,7 @@ FUNCTION ensure_partitions(p_months integer DEFAULT 3, p_days integer DEFAULT 3)
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
 FUNCTION fail_job(p_id bigint, p_error text, p_lease_id bigint DEFAULT NULL::bigint, p_reason text DEFAULT 'permanent'::text) RETURNS boolean
-    -- plpgsql, volatile; may be called by app_worker
+    -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
 
 FUNCTION finish_maintenance(p_task text, p_tick timestamp with time zone, p_outcome text) RETURNS void
     -- sql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
@@ -543,7 +543,7 @@ FUNCTION location_errors(p_input jsonb) RETURNS jsonb
     -- plpgsql, immutable, parallel safe; may be called by everybody
 
 FUNCTION log_job_events() RETURNS trigger
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_nestloop=off, SET enable_hashjoin=on; may be called by the owner only
 
 FUNCTION patch_document(p_tenant_id uuid, p_id uuid, p_input jsonb, p_expected_version integer DEFAULT NULL::integer) RETURNS documents
     -- plpgsql, volatile; may be called by app_api
@@ -570,7 +570,7 @@ FUNCTION release_jobs(p_ids bigint[], p_leases bigint[]) RETURNS bigint
     -- sql, volatile; may be called by app_worker
 
 FUNCTION report_job_progress(p_id bigint, p_lease_id bigint, p_percent integer) RETURNS boolean
-    -- plpgsql, volatile; may be called by app_worker
+    -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
 
 FUNCTION requeue_job(p_tenant_id uuid, p_id bigint) RETURNS jobs
     -- plpgsql, volatile; may be called by app_api
@@ -582,7 +582,7 @@ FUNCTION rescue_jobs(p_older_than interval, p_dead_after interval DEFAULT '00:00
     -- plpgsql, volatile; may be called by app_worker
 
 FUNCTION retry_job(p_id bigint, p_run_at timestamp with time zone, p_max_attempts integer, p_error text DEFAULT NULL::text, p_lease_id bigint DEFAULT NULL::bigint) RETURNS text
-    -- plpgsql, volatile; may be called by app_worker
+    -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
 
 FUNCTION revoke_api_key(p_tenant_id uuid, p_id uuid) RETURNS boolean
     -- plpgsql, volatile; may be called by app_api

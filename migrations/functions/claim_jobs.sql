@@ -1,9 +1,11 @@
 -- claim_jobs(worker, types, limit) gives a worker the next due jobs of those types (all types when null): higher priority first, then
 -- run_at, then id. Each claim counts an attempt and gets a new lease, the token that ends the run.
 -- The cost does not grow with the backlog, nor with jobs of the future: one index range per priority in use.
+-- Index: ix_jobs_live_ready, then jobs_live_id_key; see docs/queries/job.Claim.md. The settings keep it so: a session that
+-- made its plan when the queue was short would else read the whole queue at every claim, until the next ANALYZE.
 -- Locks the rows it takes, and skips those that others have locked.
 CREATE OR REPLACE FUNCTION claim_jobs(p_worker_id uuid, p_types text[], p_limit int) RETURNS SETOF jobs
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_priority int := (SELECT max(priority) FROM jobs WHERE status = 'pending');
     v_left int := p_limit;

@@ -1,9 +1,10 @@
 -- retry_job(id, run_at, max_attempts, error, lease) puts a running job back for run_at, or ends it as failed when its
 -- attempts are used up (the job's own max_attempts goes before the argument). Returns the new status, null when the job
 -- does not run, or not under that lease. The error is cut at 2,000 characters.
+-- The setting keeps a plan from when the queue was short from reading the whole queue; see claim_jobs.
 CREATE OR REPLACE FUNCTION retry_job(p_id bigint, p_run_at timestamptz, p_max_attempts int, p_error text DEFAULT NULL,
     p_lease_id bigint DEFAULT NULL) RETURNS text
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     v_status text;
 BEGIN
