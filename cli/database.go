@@ -95,6 +95,9 @@ func (p *program) writeRunFile(baseURL, databaseURL string, first uuid.UUID) err
 // dbConfig is the pool's part of the configuration.
 func (p *program) dbConfig(url string, role db.Role, name string) db.Config {
 	d, pool := p.config.Database, p.config.Pool
+	if pool.Min == 0 {
+		pool.Min = -1 // db takes 0 for its default
+	}
 	return db.Config{
 		URL: url, User: d.User, Password: string(d.Password), Schema: d.Schema, SSLMode: d.SSLMode,
 		ApplicationName: d.AppName(name), Role: role, MinConns: pool.Min, MaxConns: pool.Max,

@@ -46,9 +46,11 @@ type Author struct {
 const columns = `d.id, d.tenant_id, d.author_id, d.external_id, d.title, d.body, d.language, hstore_to_json(d.metadata) AS metadata,
 		d.path_text AS path, d.tag_ids, d.longitude, d.latitude, d.embedding_model, d.version, d.created_at, d.updated_at`
 
-// ScanRow reads the columns in their order; db.List and db.Get use it.
+// ScanRow reads the columns in their order; db.List and db.Get use it. The conversions spare pgx a look for the interfaces
+// of uuid.UUID and a check of JSON that PostgreSQL has just written.
 func (d *Document) ScanRow(row pgx.Rows) error {
-	return row.Scan(&d.ID, &d.TenantID, &d.AuthorID, &d.ExternalID, &d.Title, &d.Body, &d.Language, &d.Metadata, &d.Path,
+	return row.Scan((*[16]byte)(&d.ID), (*[16]byte)(&d.TenantID), (*[16]byte)(&d.AuthorID), &d.ExternalID, &d.Title, &d.Body,
+		&d.Language, (*[]byte)(&d.Metadata), &d.Path,
 		&d.TagIDs, &d.Longitude, &d.Latitude, &d.EmbeddingModel, &d.Version, &d.CreatedAt, &d.UpdatedAt)
 }
 
@@ -60,7 +62,8 @@ type withAuthor struct {
 
 // ScanRow reads the document's columns, then email and time of the author.
 func (d *withAuthor) ScanRow(row pgx.Rows) error {
-	err := row.Scan(&d.ID, &d.TenantID, &d.AuthorID, &d.ExternalID, &d.Title, &d.Body, &d.Language, &d.Metadata, &d.Path,
+	err := row.Scan((*[16]byte)(&d.ID), (*[16]byte)(&d.TenantID), (*[16]byte)(&d.AuthorID), &d.ExternalID, &d.Title, &d.Body,
+		&d.Language, (*[]byte)(&d.Metadata), &d.Path,
 		&d.TagIDs, &d.Longitude, &d.Latitude, &d.EmbeddingModel, &d.Version, &d.CreatedAt, &d.UpdatedAt,
 		&d.author.Email, &d.author.CreatedAt)
 	d.author.ID, d.author.TenantID = d.AuthorID, d.TenantID

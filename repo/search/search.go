@@ -103,7 +103,7 @@ func (r *Repo) Count(ctx context.Context, p Params) (int, error) {
 	return n.Count, err
 }
 
-// metadata is null when there is no condition, and '' for the condition that always holds.
+// metadata is null when there is no condition, and ” for the condition that always holds.
 const metadata = `CASE WHEN @metadata::jsonb IS NOT NULL THEN
 			(SELECT coalesce(hstore(array_agg(key), array_agg(value)), '') FROM jsonb_each_text(@metadata::jsonb)) END`
 

@@ -134,5 +134,5 @@ func newest() query.Order {
 
 // ScanRow reads id, tenant, email and time, in this order; db.List and db.Get use it.
 func (u *User) ScanRow(row pgx.Rows) error {
-	return row.Scan(&u.ID, &u.TenantID, &u.Email, &u.CreatedAt)
+	return row.Scan((*[16]byte)(&u.ID), (*[16]byte)(&u.TenantID), &u.Email, &u.CreatedAt)
 }
