@@ -136,46 +136,72 @@ func (r *runner) generate(ctx context.Context, count int) error {
 	return nil
 }
 
+// chunk adds records from to to-1. User, document, job and file of one number are made in one transaction, so the user
+// tells whether they were made already, by now perhaps deleted, or dropped by retention.
 func (r *runner) chunk(ctx context.Context, t Tenant, from, to int) error {
-	var users []User
-	var docs []Document
-	var jobs []Job
-	var files []File
+	users := make([]User, 0, to-from)
 	for n := from; n < to; n++ {
 		u := FakeUser(Faker("user", t.ID, n))
 		u.TenantID, u.ID = t.ID, fakeID("user", t.ID, n)
 		u.Email = strings.Replace(u.Email, "@", fmt.Sprintf(".%d@", n), 1) // unique in its tenant
 		users = append(users, u)
-		d := FakeDocument(Faker("document", t.ID, n))
-		d.TenantID, d.ID, d.AuthorID = t.ID, fakeID("document", t.ID, n), u.ID
-		docs = append(docs, d)
-		j := FakeJob(Faker("job", t.ID, n))
-		j.TenantID, j.UniqueKey = t.ID, fmt.Sprintf("seed:fake:%d", n)
-		jobs = append(jobs, j)
-		f := FakeFile(Faker("file", t.ID, n))
-		f.TenantID, f.ID, f.UploaderID = t.ID, fakeID("file", t.ID, n), u.ID
-		f.StorageKey = "seed/" + f.ID.String()
-		files = append(files, f)
 	}
 	what := fmt.Sprintf("generated records %d-%d of %s", from+1, to, t.Name)
-	var u, d, j, f int64
-	err := r.step(ctx, what, nil, func(tx *db.Tx) (_ int64, err error) {
-		if u, err = insertUsers(ctx, tx, users); err != nil {
+	var added int64
+	err := r.step(ctx, what, nil, func(tx *db.Tx) (int64, error) {
+		ids, err := insertUsers(ctx, tx, users)
+		added = int64(len(ids))
+		if err != nil || added == 0 {
 			return 0, err
 		}
-		if d, err = insertDocuments(ctx, tx, docs); err != nil {
+		isNew := make(map[uuid.UUID]bool, len(ids))
+		for _, id := range ids {
+			isNew[id] = true
+		}
+		var docs []Document
+		var jobs []Job
+		var files []File
+		for i, u := range users {
+			if isNew[u.ID] {
+				docs = append(docs, numberedDocument(u, from+i))
+				jobs = append(jobs, numberedJob(t, from+i))
+				files = append(files, numberedFile(u, from+i))
+			}
+		}
+		d, err := insertDocuments(ctx, tx, docs)
+		if err != nil {
 			return 0, err
 		}
-		if j, err = insertJobs(ctx, tx, jobs); err != nil {
+		j, err := insertJobs(ctx, tx, jobs, false)
+		if err != nil {
 			return 0, err
 		}
-		f, err = insertFiles(ctx, tx, files)
-		return u + d + j + f, err
+		f, err := insertFiles(ctx, tx, files)
+		return added + d + j + f, err
 	})
 	if err != nil {
 		return err
 	}
-	r.report.Users, r.report.Documents = r.report.Users+u, r.report.Documents+d
-	r.report.Jobs, r.report.Files = r.report.Jobs+j, r.report.Files+f
+	r.report.Users, r.report.Documents = r.report.Users+added, r.report.Documents+added
+	r.report.Jobs, r.report.Files = r.report.Jobs+added, r.report.Files+added
 	return nil
+}
+
+func numberedDocument(author User, n int) Document {
+	d := FakeDocument(Faker("document", author.TenantID, n))
+	d.TenantID, d.ID, d.AuthorID = author.TenantID, fakeID("document", author.TenantID, n), author.ID
+	return d
+}
+
+func numberedJob(t Tenant, n int) Job {
+	j := FakeJob(Faker("job", t.ID, n))
+	j.TenantID, j.UniqueKey = t.ID, fmt.Sprintf("seed:fake:%d", n)
+	return j
+}
+
+func numberedFile(uploader User, n int) File {
+	f := FakeFile(Faker("file", uploader.TenantID, n))
+	f.TenantID, f.ID, f.UploaderID = uploader.TenantID, fakeID("file", uploader.TenantID, n), uploader.ID
+	f.StorageKey = "seed/" + f.ID.String()
+	return f
 }

@@ -82,13 +82,19 @@ func insert[T any](ctx context.Context, tx *db.Tx, sql string, rows []T) (int64,
 	return db.Exec(ctx, tx, sql, pgx.NamedArgs{"rows": string(list)})
 }
 
-func insertUsers(ctx context.Context, tx *db.Tx, rows []User) (int64, error) {
-	return insert(ctx, tx, `
+// insertUsers returns the ids of those that were not there.
+func insertUsers(ctx context.Context, tx *db.Tx, rows []User) ([]uuid.UUID, error) {
+	list, err := json.Marshal(rows)
+	if err != nil {
+		return nil, err
+	}
+	return db.List[uuid.UUID](ctx, tx, `
 		-- name: seed.Users
 		INSERT INTO app_users (tenant_id, id, email, created_at)
 		SELECT tenant_id, id, email, created_at
 		FROM jsonb_to_recordset(@rows::jsonb) AS r (tenant_id uuid, id uuid, email text, created_at timestamptz)
-		ON CONFLICT DO NOTHING`, rows)
+		ON CONFLICT DO NOTHING
+		RETURNING id`, pgx.NamedArgs{"rows": string(list)})
 }
 
 func insertDocuments(ctx context.Context, tx *db.Tx, rows []Document) (int64, error) {
@@ -116,10 +122,14 @@ func insertFiles(ctx context.Context, tx *db.Tx, rows []File) (int64, error) {
 		ON CONFLICT DO NOTHING`, rows)
 }
 
-// insertJobs knows a job again by its unique key, in whatever status it is by now; a finished job that retention has
-// dropped is made anew.
-func insertJobs(ctx context.Context, tx *db.Tx, rows []Job) (int64, error) {
-	return insert(ctx, tx, `
+// insertJobs adds jobs; with check only those whose unique key is not there, in whatever status by now. The check reads
+// all jobs of the tenant, so it is for a few.
+func insertJobs(ctx context.Context, tx *db.Tx, rows []Job, check bool) (int64, error) {
+	list, err := json.Marshal(rows)
+	if err != nil {
+		return 0, err
+	}
+	return db.Exec(ctx, tx, `
 		-- name: seed.Jobs
 		INSERT INTO jobs (tenant_id, unique_key, type, payload, status, reason, priority, attempts, progress, last_error, lease_id,
 		    run_at, started_at, finished_at, created_at, updated_at)
@@ -129,8 +139,8 @@ func insertJobs(ctx context.Context, tx *db.Tx, rows []Job) (int64, error) {
 		FROM ROWS FROM (jsonb_to_recordset(@rows::jsonb) AS (tenant_id uuid, unique_key text, type text, payload jsonb,
 		    status text, reason text, priority int, attempts int, progress int, last_error text, run_at timestamptz,
 		    started_at timestamptz, finished_at timestamptz, created_at timestamptz)) WITH ORDINALITY AS r
-		WHERE NOT EXISTS (
+		WHERE NOT @check::boolean OR NOT EXISTS (
 		    SELECT FROM jobs j
 		    WHERE j.tenant_id = r.tenant_id AND j.unique_key = r.unique_key)
-		ORDER BY r.ordinality`, rows)
+		ORDER BY r.ordinality`, pgx.NamedArgs{"rows": string(list), "check": check})
 }

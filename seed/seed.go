@@ -120,7 +120,8 @@ func (r *runner) tenants(ctx context.Context) error {
 
 func (r *runner) users(ctx context.Context) error {
 	return r.step(ctx, "users", &r.report.Users, func(tx *db.Tx) (int64, error) {
-		return insertUsers(ctx, tx, fixedUsers())
+		ids, err := insertUsers(ctx, tx, fixedUsers())
+		return int64(len(ids)), err
 	})
 }
 
@@ -132,7 +133,7 @@ func (r *runner) documents(ctx context.Context) error {
 
 func (r *runner) jobs(ctx context.Context) error {
 	return r.step(ctx, "jobs", &r.report.Jobs, func(tx *db.Tx) (int64, error) {
-		return insertJobs(ctx, tx, fixedJobs())
+		return insertJobs(ctx, tx, fixedJobs(), true)
 	})
 }
 
