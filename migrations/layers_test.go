@@ -29,6 +29,14 @@ type layers struct {
 	job      int64     // of tenant two
 }
 
+// code is the code of an error, "" for none.
+func code(err error) errs.Code {
+	if err == nil {
+		return ""
+	}
+	return errs.From(err).Code
+}
+
 func newLayers(t *testing.T) layers {
 	t.Helper()
 
@@ -53,8 +61,8 @@ func (l layers) api(t *testing.T) {
 
 	documents, jobs := document.New(l.d.API), job.New(l.d.API)
 	_, _, err := documents.Get(l.caller, l.document)
-	require.Equal(t, errs.NotFound, errs.From(err).Code)
-	require.Equal(t, errs.NotFound, errs.From(documents.Delete(l.caller, l.document)).Code)
+	require.Equal(t, errs.NotFound, code(err))
+	require.Equal(t, errs.NotFound, code(documents.Delete(l.caller, l.document)))
 	list, err := documents.ByIDs(l.caller, []uuid.UUID{l.document})
 	require.NoError(t, err)
 	require.Empty(t, list)
@@ -62,11 +70,11 @@ func (l layers) api(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	_, err = jobs.Get(l.caller, l.job)
-	require.Equal(t, errs.NotFound, errs.From(err).Code)
+	require.Equal(t, errs.NotFound, code(err))
 	_, err = jobs.Cancel(l.caller, l.job)
-	require.Equal(t, errs.NotFound, errs.From(err).Code)
+	require.Equal(t, errs.NotFound, code(err))
 	_, err = user.New(l.d.API).Get(l.caller, l.two.UserID)
-	require.Equal(t, errs.NotFound, errs.From(err).Code)
+	require.Equal(t, errs.NotFound, code(err))
 	text := "secret"
 	page, err := search.New(l.d.API).Search(l.caller, search.Params{Query: &text, First: query.MaxFirst, Mode: "fts", Language: "en"})
 	require.NoError(t, err)
@@ -93,7 +101,7 @@ func (l layers) sql(t *testing.T) {
 	} {
 		got, err := db.List[string](l.caller, l.d.API, statement, l.args())
 		if err != nil {
-			require.Contains(t, []errs.Code{errs.Forbidden, errs.NotFound}, errs.From(err).Code, "%s: %v", statement, errs.From(err).Unwrap())
+			require.Contains(t, []errs.Code{errs.Forbidden, errs.NotFound}, code(err), "%s: %v", statement, errs.From(err).Unwrap())
 		}
 		require.Empty(t, got, statement)
 	}
@@ -107,7 +115,7 @@ func (l layers) sql(t *testing.T) {
 		_, err := db.Exec(l.caller, l.d.API, statement, l.args())
 		require.Error(t, err, statement)
 		// The author of another tenant is no author: that is found before the row is refused.
-		require.Contains(t, []errs.Code{errs.Forbidden, errs.Validation}, errs.From(err).Code, statement)
+		require.Contains(t, []errs.Code{errs.Forbidden, errs.Validation}, code(err), statement)
 	}
 }
 
@@ -121,7 +129,7 @@ func (l layers) definer(t *testing.T) {
 		`SELECT get_tenant_stats(@two)`,
 	} {
 		_, err := db.Exec(l.caller, l.d.API, statement, l.args())
-		require.Equal(t, errs.Forbidden, errs.From(err).Code, statement)
+		require.Equal(t, errs.Forbidden, code(err), statement)
 	}
 }
 
