@@ -6,7 +6,7 @@
 --
 -- Index: ix_job_events_xid: on each day of events the range from seen's xmax on, and a range of one for each transaction
 -- that seen lists and that has ended; see docs/queries/realtime.read_events.md. The settings leave the planner no other kind
--- of plan, whatever the statistics say.
+-- of plan, whatever the statistics say, and the inner orders no other index on a day that was empty when it was planned.
 CREATE OR REPLACE FUNCTION read_job_events_all(p_epoch int, p_seen pg_snapshot, p_until pg_snapshot,
     p_after_id bigint, p_limit int)
 RETURNS TABLE (epoch int, lost boolean, snapshot text, id bigint, tenant_id uuid, job_id bigint, type text, status text,
@@ -63,13 +63,15 @@ BEGIN
         UNION ALL
         (SELECT v_epoch, false, '', e.id, e.tenant_id, e.job_id, e.type, e.status,
              e.reason, e.attempts, e.progress, e.last_error, e.at
-         FROM (SELECT * FROM job_events
-               WHERE xid >= v_from AND xid < v_to
-                 AND id > p_after_id AND id <= v_upto AND xid <> ALL (v_hidden)
+         FROM ((SELECT * FROM job_events
+                WHERE xid >= v_from AND xid < v_to
+                  AND id > p_after_id AND id <= v_upto AND xid <> ALL (v_hidden)
+                ORDER BY xid, id)
                UNION ALL
                SELECT late.* FROM unnest(v_open) AS x, LATERAL (
                    SELECT * FROM job_events
                    WHERE xid = x AND id > p_after_id
+                   ORDER BY xid, id
                    OFFSET 0) late -- OFFSET 0 makes it a probe for each x and nothing else
                WHERE pg_visible_in_snapshot(x, coalesce(p_until, pg_current_snapshot()))) e
          ORDER BY e.id
