@@ -22,13 +22,36 @@ type written []byte
 // MarshalGQL implements graphql.Marshaler.
 func (b written) MarshalGQL(w io.Writer) { _, _ = w.Write(b) }
 
-// writer writes an object of plain data; false when it must be done by gqlgen's code after all.
-type writer[T any] func(ec *executionContext, ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *T) bool
+// direct writes objects of plain data.
+type direct struct {
+	bytes.Buffer
+	ctx context.Context
+	ec  *executionContext
+	// What is selected of the objects within a list's elements is the same for each element.
+	nested map[*graphql.CollectedField][]graphql.CollectedField
+}
+
+// fieldsOf are the fields that are selected of an object held by a field.
+func (w *direct) fieldsOf(f *graphql.CollectedField, implementors []string) []graphql.CollectedField {
+	fields, ok := w.nested[f]
+	if !ok {
+		fields = graphql.CollectFields(w.ec.OperationContext, f.Selections, implementors)
+		if w.nested == nil {
+			w.nested = map[*graphql.CollectedField][]graphql.CollectedField{}
+		}
+		w.nested[f] = fields
+	}
+	return fields
+}
+
+// writer writes one object; false when it must be done by gqlgen's code after all.
+type writer[T any] func(w *direct, fields []graphql.CollectedField, obj *T) bool
 
 // directObject writes an object, nil when gqlgen's code must.
 func directObject[T any](ctx context.Context, ec *executionContext, fields []graphql.CollectedField, obj *T, write writer[T]) graphql.Marshaler {
-	w := bytes.NewBuffer(make([]byte, 0, 64*(1+len(fields))))
-	if !write(ec, ctx, w, fields, obj) {
+	w := &direct{ctx: ctx, ec: ec}
+	w.Grow(64 * (1 + len(fields)))
+	if !write(w, fields, obj) {
 		return nil
 	}
 	return written(w.Bytes())
@@ -36,13 +59,14 @@ func directObject[T any](ctx context.Context, ec *executionContext, fields []gra
 
 // directList writes a list of objects, nil when gqlgen's code must.
 func directList[T any](ctx context.Context, ec *executionContext, fields []graphql.CollectedField, list []T, write writer[T]) graphql.Marshaler {
-	w := bytes.NewBuffer(make([]byte, 0, 64*(1+len(fields))*(1+len(list))))
+	w := &direct{ctx: ctx, ec: ec}
+	w.Grow(64 * (1 + len(fields)) * (1 + len(list)))
 	w.WriteByte('[')
 	for i := range list {
 		if i > 0 {
 			w.WriteByte(',')
 		}
-		if !write(ec, ctx, w, fields, &list[i]) {
+		if !write(w, fields, &list[i]) {
 			return nil
 		}
 	}
@@ -51,7 +75,7 @@ func directList[T any](ctx context.Context, ec *executionContext, fields []graph
 }
 
 // writeKey writes what stands before a field's value. A name of GraphQL needs no escapes.
-func writeKey(w *bytes.Buffer, i int, alias string) {
+func (w *direct) writeKey(i int, alias string) {
 	if i == 0 {
 		w.WriteString("{\"")
 	} else {
@@ -61,37 +85,40 @@ func writeKey(w *bytes.Buffer, i int, alias string) {
 	w.WriteString("\":")
 }
 
-func (ec *executionContext) writeApiKey(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *apikey.Key) bool {
+func (w *direct) writeApiKey(fields []graphql.CollectedField, obj *apikey.Key) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("ApiKey")
 		case "id":
-			v, nonNull = ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, f.Selections, obj.ID), true
+			v, nonNull = w.ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(w.ctx, f.Selections, obj.ID), true
 		case "prefix":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Prefix), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Prefix), true
 		case "name":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Name), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Name), true
 		case "scopes":
-			v, nonNull = ec.marshalNString2ᚕstringᚄ(ctx, f.Selections, obj.Scopes), true
+			v, nonNull = w.ec.marshalNString2ᚕstringᚄ(w.ctx, f.Selections, obj.Scopes), true
 		case "createdAt":
-			v, nonNull = ec.marshalNTime2timeᚐTime(ctx, f.Selections, obj.CreatedAt), true
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.CreatedAt), true
 		case "expiresAt":
-			v = ec.marshalOTime2ᚖtimeᚐTime(ctx, f.Selections, obj.ExpiresAt)
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.ExpiresAt)
 		case "revokedAt":
-			v = ec.marshalOTime2ᚖtimeᚐTime(ctx, f.Selections, obj.RevokedAt)
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.RevokedAt)
 		case "lastUsedAt":
-			v = ec.marshalOTime2ᚖtimeᚐTime(ctx, f.Selections, obj.LastUsedAt)
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.LastUsedAt)
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -101,23 +128,30 @@ func (ec *executionContext) writeApiKey(ctx context.Context, w *bytes.Buffer, fi
 	return true
 }
 
-func (ec *executionContext) writeCancelJobPayload(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.CancelJobPayload) bool {
+func (w *direct) writeCancelJobPayload(fields []graphql.CollectedField, obj *model.CancelJobPayload) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("CancelJobPayload")
 		case "job":
-			v, nonNull = ec.marshalNJob2stackforgeᚋrepoᚋjobᚐJob(ctx, f.Selections, obj.Job), true
+			w.writeKey(i, f.Alias)
+			if !w.writeJob(w.fieldsOf(f, jobImplementors), &obj.Job) {
+				return false
+			}
+			continue
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -127,31 +161,34 @@ func (ec *executionContext) writeCancelJobPayload(ctx context.Context, w *bytes.
 	return true
 }
 
-func (ec *executionContext) writeCapability(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *db.Capability) bool {
+func (w *direct) writeCapability(fields []graphql.CollectedField, obj *db.Capability) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("Capability")
 		case "name":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Name), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Name), true
 		case "available":
-			v, nonNull = ec.marshalNBoolean2bool(ctx, f.Selections, obj.Available), true
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.Available), true
 		case "installed":
-			v, nonNull = ec.marshalNBoolean2bool(ctx, f.Selections, obj.Installed), true
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.Installed), true
 		case "version":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Version), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Version), true
 		case "fallback":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Fallback), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Fallback), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -161,25 +198,32 @@ func (ec *executionContext) writeCapability(ctx context.Context, w *bytes.Buffer
 	return true
 }
 
-func (ec *executionContext) writeCreateApiKeyPayload(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.CreateAPIKeyPayload) bool {
+func (w *direct) writeCreateApiKeyPayload(fields []graphql.CollectedField, obj *model.CreateAPIKeyPayload) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("CreateApiKeyPayload")
 		case "apiKey":
-			v, nonNull = ec.marshalNApiKey2stackforgeᚋrepoᚋapikeyᚐKey(ctx, f.Selections, obj.APIKey), true
+			w.writeKey(i, f.Alias)
+			if !w.writeApiKey(w.fieldsOf(f, apiKeyImplementors), &obj.APIKey) {
+				return false
+			}
+			continue
 		case "plaintext":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Plaintext), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Plaintext), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -189,23 +233,30 @@ func (ec *executionContext) writeCreateApiKeyPayload(ctx context.Context, w *byt
 	return true
 }
 
-func (ec *executionContext) writeCreateDocumentPayload(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.CreateDocumentPayload) bool {
+func (w *direct) writeCreateDocumentPayload(fields []graphql.CollectedField, obj *model.CreateDocumentPayload) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("CreateDocumentPayload")
 		case "document":
-			v, nonNull = ec.marshalNDocument2stackforgeᚋgraphᚋmodelᚐDocument(ctx, f.Selections, obj.Document), true
+			w.writeKey(i, f.Alias)
+			if !w.writeDocument(w.fieldsOf(f, documentImplementors), &obj.Document) {
+				return false
+			}
+			continue
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -215,27 +266,30 @@ func (ec *executionContext) writeCreateDocumentPayload(ctx context.Context, w *b
 	return true
 }
 
-func (ec *executionContext) writeCreateDocumentResult(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.CreateDocumentResult) bool {
+func (w *direct) writeCreateDocumentResult(fields []graphql.CollectedField, obj *model.CreateDocumentResult) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("CreateDocumentResult")
 		case "index":
-			v, nonNull = ec.marshalNInt2int(ctx, f.Selections, obj.Index), true
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Index), true
 		case "document":
-			v = ec.marshalODocument2ᚖstackforgeᚋgraphᚋmodelᚐDocument(ctx, f.Selections, obj.Document)
+			v = w.ec.marshalODocument2ᚖstackforgeᚋgraphᚋmodelᚐDocument(w.ctx, f.Selections, obj.Document)
 		case "errors":
-			v, nonNull = ec.marshalNRowError2ᚕstackforgeᚋgraphᚋmodelᚐRowErrorᚄ(ctx, f.Selections, obj.Errors), true
+			v, nonNull = w.ec.marshalNRowError2ᚕstackforgeᚋgraphᚋmodelᚐRowErrorᚄ(w.ctx, f.Selections, obj.Errors), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -245,25 +299,28 @@ func (ec *executionContext) writeCreateDocumentResult(ctx context.Context, w *by
 	return true
 }
 
-func (ec *executionContext) writeCreateDocumentsPayload(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.CreateDocumentsPayload) bool {
+func (w *direct) writeCreateDocumentsPayload(fields []graphql.CollectedField, obj *model.CreateDocumentsPayload) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("CreateDocumentsPayload")
 		case "results":
-			v, nonNull = ec.marshalNCreateDocumentResult2ᚕstackforgeᚋgraphᚋmodelᚐCreateDocumentResultᚄ(ctx, f.Selections, obj.Results), true
+			v, nonNull = w.ec.marshalNCreateDocumentResult2ᚕstackforgeᚋgraphᚋmodelᚐCreateDocumentResultᚄ(w.ctx, f.Selections, obj.Results), true
 		case "created":
-			v, nonNull = ec.marshalNInt2int(ctx, f.Selections, obj.Created), true
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Created), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -273,23 +330,30 @@ func (ec *executionContext) writeCreateDocumentsPayload(ctx context.Context, w *
 	return true
 }
 
-func (ec *executionContext) writeCreateUserPayload(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.CreateUserPayload) bool {
+func (w *direct) writeCreateUserPayload(fields []graphql.CollectedField, obj *model.CreateUserPayload) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("CreateUserPayload")
 		case "user":
-			v, nonNull = ec.marshalNUser2stackforgeᚋrepoᚋuserᚐUser(ctx, f.Selections, obj.User), true
+			w.writeKey(i, f.Alias)
+			if !w.writeUser(w.fieldsOf(f, userImplementors), &obj.User) {
+				return false
+			}
+			continue
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -299,23 +363,26 @@ func (ec *executionContext) writeCreateUserPayload(ctx context.Context, w *bytes
 	return true
 }
 
-func (ec *executionContext) writeDeleteDocumentPayload(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.DeleteDocumentPayload) bool {
+func (w *direct) writeDeleteDocumentPayload(fields []graphql.CollectedField, obj *model.DeleteDocumentPayload) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("DeleteDocumentPayload")
 		case "id":
-			v, nonNull = ec.marshalNID2string(ctx, f.Selections, obj.ID), true
+			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.ID), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -325,59 +392,66 @@ func (ec *executionContext) writeDeleteDocumentPayload(ctx context.Context, w *b
 	return true
 }
 
-func (ec *executionContext) writeDocument(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.Document) bool {
+func (w *direct) writeDocument(fields []graphql.CollectedField, obj *model.Document) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("Document")
 		case "id":
-			v, nonNull = ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, f.Selections, obj.ID), true
+			v, nonNull = w.ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(w.ctx, f.Selections, obj.ID), true
 		case "nodeId":
-			v, nonNull = ec.marshalNID2string(ctx, f.Selections, obj.NodeID()), true
+			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.NodeID()), true
 		case "hashid":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Hashid()), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Hashid()), true
 		case "tenantId":
-			v, nonNull = ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, f.Selections, obj.TenantID), true
+			v, nonNull = w.ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(w.ctx, f.Selections, obj.TenantID), true
 		case "author":
-			v, nonNull = ec.marshalNUser2stackforgeᚋrepoᚋuserᚐUser(ctx, f.Selections, obj.Author), true
+			w.writeKey(i, f.Alias)
+			if !w.writeUser(w.fieldsOf(f, userImplementors), &obj.Author) {
+				return false
+			}
+			continue
 		case "authorId":
-			v, nonNull = ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, f.Selections, obj.AuthorID), true
+			v, nonNull = w.ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(w.ctx, f.Selections, obj.AuthorID), true
 		case "title":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Title), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Title), true
 		case "body":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Body), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Body), true
 		case "language":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Language), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Language), true
 		case "metadata":
-			v, nonNull = ec.marshalNMap2encodingᚋjsonᚐRawMessage(ctx, f.Selections, obj.Metadata), true
+			v, nonNull = w.ec.marshalNMap2encodingᚋjsonᚐRawMessage(w.ctx, f.Selections, obj.Metadata), true
 		case "path":
-			v = ec.marshalOString2ᚖstring(ctx, f.Selections, obj.Path)
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Path)
 		case "tagIds":
-			v, nonNull = ec.marshalNInt2ᚕint32ᚄ(ctx, f.Selections, obj.TagIDs), true
+			v, nonNull = w.ec.marshalNInt2ᚕint32ᚄ(w.ctx, f.Selections, obj.TagIDs), true
 		case "longitude":
-			v = ec.marshalOFloat2ᚖfloat64(ctx, f.Selections, obj.Longitude)
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.Longitude)
 		case "latitude":
-			v = ec.marshalOFloat2ᚖfloat64(ctx, f.Selections, obj.Latitude)
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.Latitude)
 		case "externalId":
-			v = ec.marshalOString2ᚖstring(ctx, f.Selections, obj.ExternalID)
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.ExternalID)
 		case "embeddingModel":
-			v = ec.marshalOString2ᚖstring(ctx, f.Selections, obj.EmbeddingModel)
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.EmbeddingModel)
 		case "version":
-			v, nonNull = ec.marshalNInt2int(ctx, f.Selections, obj.Version), true
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Version), true
 		case "createdAt":
-			v, nonNull = ec.marshalNTime2timeᚐTime(ctx, f.Selections, obj.CreatedAt), true
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.CreatedAt), true
 		case "updatedAt":
-			v, nonNull = ec.marshalNTime2timeᚐTime(ctx, f.Selections, obj.UpdatedAt), true
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.UpdatedAt), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -387,27 +461,34 @@ func (ec *executionContext) writeDocument(ctx context.Context, w *bytes.Buffer, 
 	return true
 }
 
-func (ec *executionContext) writeDocumentConnection(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.DocumentConnection) bool {
+func (w *direct) writeDocumentConnection(fields []graphql.CollectedField, obj *model.DocumentConnection) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("DocumentConnection")
 		case "edges":
-			v, nonNull = ec.marshalNDocumentEdge2ᚕstackforgeᚋgraphᚋmodelᚐDocumentEdgeᚄ(ctx, f.Selections, obj.Edges), true
+			v, nonNull = w.ec.marshalNDocumentEdge2ᚕstackforgeᚋgraphᚋmodelᚐDocumentEdgeᚄ(w.ctx, f.Selections, obj.Edges), true
 		case "nodes":
-			v, nonNull = ec.marshalNDocument2ᚕstackforgeᚋgraphᚋmodelᚐDocumentᚄ(ctx, f.Selections, obj.Nodes), true
+			v, nonNull = w.ec.marshalNDocument2ᚕstackforgeᚋgraphᚋmodelᚐDocumentᚄ(w.ctx, f.Selections, obj.Nodes), true
 		case "pageInfo":
-			v, nonNull = ec.marshalNPageInfo2stackforgeᚋgraphᚋmodelᚐPageInfo(ctx, f.Selections, obj.PageInfo), true
+			w.writeKey(i, f.Alias)
+			if !w.writePageInfo(w.fieldsOf(f, pageInfoImplementors), &obj.PageInfo) {
+				return false
+			}
+			continue
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -417,25 +498,32 @@ func (ec *executionContext) writeDocumentConnection(ctx context.Context, w *byte
 	return true
 }
 
-func (ec *executionContext) writeDocumentEdge(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.DocumentEdge) bool {
+func (w *direct) writeDocumentEdge(fields []graphql.CollectedField, obj *model.DocumentEdge) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("DocumentEdge")
 		case "node":
-			v, nonNull = ec.marshalNDocument2stackforgeᚋgraphᚋmodelᚐDocument(ctx, f.Selections, obj.Node), true
+			w.writeKey(i, f.Alias)
+			if !w.writeDocument(w.fieldsOf(f, documentImplementors), &obj.Node) {
+				return false
+			}
+			continue
 		case "cursor":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Cursor), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Cursor), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -445,25 +533,32 @@ func (ec *executionContext) writeDocumentEdge(ctx context.Context, w *bytes.Buff
 	return true
 }
 
-func (ec *executionContext) writeEnqueueJobPayload(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.EnqueueJobPayload) bool {
+func (w *direct) writeEnqueueJobPayload(fields []graphql.CollectedField, obj *model.EnqueueJobPayload) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("EnqueueJobPayload")
 		case "job":
-			v, nonNull = ec.marshalNJob2stackforgeᚋrepoᚋjobᚐJob(ctx, f.Selections, obj.Job), true
+			w.writeKey(i, f.Alias)
+			if !w.writeJob(w.fieldsOf(f, jobImplementors), &obj.Job) {
+				return false
+			}
+			continue
 		case "duplicate":
-			v, nonNull = ec.marshalNBoolean2bool(ctx, f.Selections, obj.Duplicate), true
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.Duplicate), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -473,29 +568,32 @@ func (ec *executionContext) writeEnqueueJobPayload(ctx context.Context, w *bytes
 	return true
 }
 
-func (ec *executionContext) writeEnqueueJobResult(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.EnqueueJobResult) bool {
+func (w *direct) writeEnqueueJobResult(fields []graphql.CollectedField, obj *model.EnqueueJobResult) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("EnqueueJobResult")
 		case "index":
-			v, nonNull = ec.marshalNInt2int(ctx, f.Selections, obj.Index), true
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Index), true
 		case "job":
-			v = ec.marshalOJob2ᚖstackforgeᚋrepoᚋjobᚐJob(ctx, f.Selections, obj.Job)
+			v = w.ec.marshalOJob2ᚖstackforgeᚋrepoᚋjobᚐJob(w.ctx, f.Selections, obj.Job)
 		case "duplicate":
-			v, nonNull = ec.marshalNBoolean2bool(ctx, f.Selections, obj.Duplicate), true
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.Duplicate), true
 		case "error":
-			v = ec.marshalORowError2ᚖstackforgeᚋgraphᚋmodelᚐRowError(ctx, f.Selections, obj.Error)
+			v = w.ec.marshalORowError2ᚖstackforgeᚋgraphᚋmodelᚐRowError(w.ctx, f.Selections, obj.Error)
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -505,25 +603,28 @@ func (ec *executionContext) writeEnqueueJobResult(ctx context.Context, w *bytes.
 	return true
 }
 
-func (ec *executionContext) writeEnqueueJobsPayload(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.EnqueueJobsPayload) bool {
+func (w *direct) writeEnqueueJobsPayload(fields []graphql.CollectedField, obj *model.EnqueueJobsPayload) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("EnqueueJobsPayload")
 		case "results":
-			v, nonNull = ec.marshalNEnqueueJobResult2ᚕstackforgeᚋgraphᚋmodelᚐEnqueueJobResultᚄ(ctx, f.Selections, obj.Results), true
+			v, nonNull = w.ec.marshalNEnqueueJobResult2ᚕstackforgeᚋgraphᚋmodelᚐEnqueueJobResultᚄ(w.ctx, f.Selections, obj.Results), true
 		case "enqueued":
-			v, nonNull = ec.marshalNInt2int(ctx, f.Selections, obj.Enqueued), true
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Enqueued), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -533,25 +634,28 @@ func (ec *executionContext) writeEnqueueJobsPayload(ctx context.Context, w *byte
 	return true
 }
 
-func (ec *executionContext) writeIssueTokenPayload(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.IssueTokenPayload) bool {
+func (w *direct) writeIssueTokenPayload(fields []graphql.CollectedField, obj *model.IssueTokenPayload) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("IssueTokenPayload")
 		case "token":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Token), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Token), true
 		case "expiresIn":
-			v, nonNull = ec.marshalNInt2int(ctx, f.Selections, obj.ExpiresIn), true
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.ExpiresIn), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -561,61 +665,64 @@ func (ec *executionContext) writeIssueTokenPayload(ctx context.Context, w *bytes
 	return true
 }
 
-func (ec *executionContext) writeJob(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *job.Job) bool {
+func (w *direct) writeJob(fields []graphql.CollectedField, obj *job.Job) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("Job")
 		case "id":
-			v, nonNull = ec.marshalNID2int64(ctx, f.Selections, obj.ID), true
+			v, nonNull = w.ec.marshalNID2int64(w.ctx, f.Selections, obj.ID), true
 		case "nodeId":
-			v, nonNull = ec.marshalNID2string(ctx, f.Selections, obj.NodeID()), true
+			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.NodeID()), true
 		case "hashid":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Hashid()), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Hashid()), true
 		case "type":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Type), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Type), true
 		case "payload":
-			v, nonNull = ec.marshalNJSON2encodingᚋjsonᚐRawMessage(ctx, f.Selections, obj.Payload), true
+			v, nonNull = w.ec.marshalNJSON2encodingᚋjsonᚐRawMessage(w.ctx, f.Selections, obj.Payload), true
 		case "status":
-			v, nonNull = ec.marshalNJobStatus2stackforgeᚋrepoᚋjobᚐState(ctx, f.Selections, obj.State()), true
+			v, nonNull = w.ec.marshalNJobStatus2stackforgeᚋrepoᚋjobᚐState(w.ctx, f.Selections, obj.State()), true
 		case "failureReason":
-			v = ec.marshalOJobFailureReason2ᚖstackforgeᚋrepoᚋjobᚐFailureReason(ctx, f.Selections, obj.FailureReason())
+			v = w.ec.marshalOJobFailureReason2ᚖstackforgeᚋrepoᚋjobᚐFailureReason(w.ctx, f.Selections, obj.FailureReason())
 		case "priority":
-			v, nonNull = ec.marshalNInt2int(ctx, f.Selections, obj.Priority), true
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Priority), true
 		case "queue":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Queue), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Queue), true
 		case "uniqueKey":
-			v = ec.marshalOString2ᚖstring(ctx, f.Selections, obj.UniqueKey)
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.UniqueKey)
 		case "attempts":
-			v, nonNull = ec.marshalNInt2int(ctx, f.Selections, obj.Attempts), true
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Attempts), true
 		case "maxAttempts":
-			v = ec.marshalOInt2ᚖint(ctx, f.Selections, obj.MaxAttempts)
+			v = w.ec.marshalOInt2ᚖint(w.ctx, f.Selections, obj.MaxAttempts)
 		case "progress":
-			v = ec.marshalOInt2ᚖint(ctx, f.Selections, obj.Progress)
+			v = w.ec.marshalOInt2ᚖint(w.ctx, f.Selections, obj.Progress)
 		case "result":
-			v = ec.marshalOJSON2encodingᚋjsonᚐRawMessage(ctx, f.Selections, obj.Result)
+			v = w.ec.marshalOJSON2encodingᚋjsonᚐRawMessage(w.ctx, f.Selections, obj.Result)
 		case "lastError":
-			v = ec.marshalOString2ᚖstring(ctx, f.Selections, obj.LastError)
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.LastError)
 		case "runAt":
-			v, nonNull = ec.marshalNTime2timeᚐTime(ctx, f.Selections, obj.RunAt), true
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.RunAt), true
 		case "startedAt":
-			v = ec.marshalOTime2ᚖtimeᚐTime(ctx, f.Selections, obj.StartedAt)
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.StartedAt)
 		case "finishedAt":
-			v = ec.marshalOTime2ᚖtimeᚐTime(ctx, f.Selections, obj.FinishedAt)
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.FinishedAt)
 		case "createdAt":
-			v, nonNull = ec.marshalNTime2timeᚐTime(ctx, f.Selections, obj.CreatedAt), true
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.CreatedAt), true
 		case "updatedAt":
-			v, nonNull = ec.marshalNTime2timeᚐTime(ctx, f.Selections, obj.UpdatedAt), true
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.UpdatedAt), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -625,27 +732,34 @@ func (ec *executionContext) writeJob(ctx context.Context, w *bytes.Buffer, field
 	return true
 }
 
-func (ec *executionContext) writeJobConnection(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.JobConnection) bool {
+func (w *direct) writeJobConnection(fields []graphql.CollectedField, obj *model.JobConnection) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("JobConnection")
 		case "edges":
-			v, nonNull = ec.marshalNJobEdge2ᚕstackforgeᚋgraphᚋmodelᚐJobEdgeᚄ(ctx, f.Selections, obj.Edges), true
+			v, nonNull = w.ec.marshalNJobEdge2ᚕstackforgeᚋgraphᚋmodelᚐJobEdgeᚄ(w.ctx, f.Selections, obj.Edges), true
 		case "nodes":
-			v, nonNull = ec.marshalNJob2ᚕstackforgeᚋrepoᚋjobᚐJobᚄ(ctx, f.Selections, obj.Nodes), true
+			v, nonNull = w.ec.marshalNJob2ᚕstackforgeᚋrepoᚋjobᚐJobᚄ(w.ctx, f.Selections, obj.Nodes), true
 		case "pageInfo":
-			v, nonNull = ec.marshalNPageInfo2stackforgeᚋgraphᚋmodelᚐPageInfo(ctx, f.Selections, obj.PageInfo), true
+			w.writeKey(i, f.Alias)
+			if !w.writePageInfo(w.fieldsOf(f, pageInfoImplementors), &obj.PageInfo) {
+				return false
+			}
+			continue
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -655,25 +769,32 @@ func (ec *executionContext) writeJobConnection(ctx context.Context, w *bytes.Buf
 	return true
 }
 
-func (ec *executionContext) writeJobEdge(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.JobEdge) bool {
+func (w *direct) writeJobEdge(fields []graphql.CollectedField, obj *model.JobEdge) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("JobEdge")
 		case "node":
-			v, nonNull = ec.marshalNJob2stackforgeᚋrepoᚋjobᚐJob(ctx, f.Selections, obj.Node), true
+			w.writeKey(i, f.Alias)
+			if !w.writeJob(w.fieldsOf(f, jobImplementors), &obj.Node) {
+				return false
+			}
+			continue
 		case "cursor":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Cursor), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Cursor), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -683,27 +804,30 @@ func (ec *executionContext) writeJobEdge(ctx context.Context, w *bytes.Buffer, f
 	return true
 }
 
-func (ec *executionContext) writeJobType(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *job.Type) bool {
+func (w *direct) writeJobType(fields []graphql.CollectedField, obj *job.Type) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("JobType")
 		case "type":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Type), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Type), true
 		case "description":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Description), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Description), true
 		case "payloadSchema":
-			v, nonNull = ec.marshalNJSON2encodingᚋjsonᚐRawMessage(ctx, f.Selections, obj.PayloadSchema), true
+			v, nonNull = w.ec.marshalNJSON2encodingᚋjsonᚐRawMessage(w.ctx, f.Selections, obj.PayloadSchema), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -713,39 +837,42 @@ func (ec *executionContext) writeJobType(ctx context.Context, w *bytes.Buffer, f
 	return true
 }
 
-func (ec *executionContext) writeJobUpdate(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.JobUpdate) bool {
+func (w *direct) writeJobUpdate(fields []graphql.CollectedField, obj *model.JobUpdate) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("JobUpdate")
 		case "jobId":
-			v = ec.marshalOID2ᚖstring(ctx, f.Selections, obj.JobID)
+			v = w.ec.marshalOID2ᚖstring(w.ctx, f.Selections, obj.JobID)
 		case "status":
-			v = ec.marshalOJobStatus2ᚖstackforgeᚋrepoᚋjobᚐState(ctx, f.Selections, obj.Status)
+			v = w.ec.marshalOJobStatus2ᚖstackforgeᚋrepoᚋjobᚐState(w.ctx, f.Selections, obj.Status)
 		case "type":
-			v = ec.marshalOString2ᚖstring(ctx, f.Selections, obj.Type)
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Type)
 		case "attempts":
-			v = ec.marshalOInt2ᚖint(ctx, f.Selections, obj.Attempts)
+			v = w.ec.marshalOInt2ᚖint(w.ctx, f.Selections, obj.Attempts)
 		case "lastError":
-			v = ec.marshalOString2ᚖstring(ctx, f.Selections, obj.LastError)
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.LastError)
 		case "progress":
-			v = ec.marshalOInt2ᚖint(ctx, f.Selections, obj.Progress)
+			v = w.ec.marshalOInt2ᚖint(w.ctx, f.Selections, obj.Progress)
 		case "at":
-			v, nonNull = ec.marshalNTime2timeᚐTime(ctx, f.Selections, obj.At), true
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.At), true
 		case "cursor":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Cursor), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Cursor), true
 		case "reset":
-			v, nonNull = ec.marshalNBoolean2bool(ctx, f.Selections, obj.Reset), true
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.Reset), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -755,29 +882,32 @@ func (ec *executionContext) writeJobUpdate(ctx context.Context, w *bytes.Buffer,
 	return true
 }
 
-func (ec *executionContext) writePageInfo(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.PageInfo) bool {
+func (w *direct) writePageInfo(fields []graphql.CollectedField, obj *model.PageInfo) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("PageInfo")
 		case "hasNextPage":
-			v, nonNull = ec.marshalNBoolean2bool(ctx, f.Selections, obj.HasNextPage), true
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.HasNextPage), true
 		case "hasPreviousPage":
-			v, nonNull = ec.marshalNBoolean2bool(ctx, f.Selections, obj.HasPreviousPage), true
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.HasPreviousPage), true
 		case "startCursor":
-			v = ec.marshalOString2ᚖstring(ctx, f.Selections, obj.StartCursor)
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.StartCursor)
 		case "endCursor":
-			v = ec.marshalOString2ᚖstring(ctx, f.Selections, obj.EndCursor)
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.EndCursor)
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -787,23 +917,30 @@ func (ec *executionContext) writePageInfo(ctx context.Context, w *bytes.Buffer, 
 	return true
 }
 
-func (ec *executionContext) writeRetryJobPayload(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.RetryJobPayload) bool {
+func (w *direct) writeRetryJobPayload(fields []graphql.CollectedField, obj *model.RetryJobPayload) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("RetryJobPayload")
 		case "job":
-			v, nonNull = ec.marshalNJob2stackforgeᚋrepoᚋjobᚐJob(ctx, f.Selections, obj.Job), true
+			w.writeKey(i, f.Alias)
+			if !w.writeJob(w.fieldsOf(f, jobImplementors), &obj.Job) {
+				return false
+			}
+			continue
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -813,23 +950,26 @@ func (ec *executionContext) writeRetryJobPayload(ctx context.Context, w *bytes.B
 	return true
 }
 
-func (ec *executionContext) writeRevokeApiKeyPayload(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.RevokeAPIKeyPayload) bool {
+func (w *direct) writeRevokeApiKeyPayload(fields []graphql.CollectedField, obj *model.RevokeAPIKeyPayload) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("RevokeApiKeyPayload")
 		case "id":
-			v, nonNull = ec.marshalNID2string(ctx, f.Selections, obj.ID), true
+			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.ID), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -839,27 +979,30 @@ func (ec *executionContext) writeRevokeApiKeyPayload(ctx context.Context, w *byt
 	return true
 }
 
-func (ec *executionContext) writeRowError(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.RowError) bool {
+func (w *direct) writeRowError(fields []graphql.CollectedField, obj *model.RowError) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("RowError")
 		case "code":
-			v, nonNull = ec.marshalNErrorCode2stackforgeᚋgraphᚋmodelᚐErrorCode(ctx, f.Selections, obj.Code), true
+			v, nonNull = w.ec.marshalNErrorCode2stackforgeᚋgraphᚋmodelᚐErrorCode(w.ctx, f.Selections, obj.Code), true
 		case "field":
-			v = ec.marshalOString2ᚖstring(ctx, f.Selections, obj.Field)
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Field)
 		case "message":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Message), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Message), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -869,27 +1012,34 @@ func (ec *executionContext) writeRowError(ctx context.Context, w *bytes.Buffer, 
 	return true
 }
 
-func (ec *executionContext) writeSearchConnection(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.SearchConnection) bool {
+func (w *direct) writeSearchConnection(fields []graphql.CollectedField, obj *model.SearchConnection) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("SearchConnection")
 		case "edges":
-			v, nonNull = ec.marshalNSearchEdge2ᚕstackforgeᚋgraphᚋmodelᚐSearchEdgeᚄ(ctx, f.Selections, obj.Edges), true
+			v, nonNull = w.ec.marshalNSearchEdge2ᚕstackforgeᚋgraphᚋmodelᚐSearchEdgeᚄ(w.ctx, f.Selections, obj.Edges), true
 		case "nodes":
-			v, nonNull = ec.marshalNSearchHit2ᚕstackforgeᚋgraphᚋmodelᚐSearchHitᚄ(ctx, f.Selections, obj.Nodes), true
+			v, nonNull = w.ec.marshalNSearchHit2ᚕstackforgeᚋgraphᚋmodelᚐSearchHitᚄ(w.ctx, f.Selections, obj.Nodes), true
 		case "pageInfo":
-			v, nonNull = ec.marshalNPageInfo2stackforgeᚋgraphᚋmodelᚐPageInfo(ctx, f.Selections, obj.PageInfo), true
+			w.writeKey(i, f.Alias)
+			if !w.writePageInfo(w.fieldsOf(f, pageInfoImplementors), &obj.PageInfo) {
+				return false
+			}
+			continue
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -899,25 +1049,32 @@ func (ec *executionContext) writeSearchConnection(ctx context.Context, w *bytes.
 	return true
 }
 
-func (ec *executionContext) writeSearchEdge(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.SearchEdge) bool {
+func (w *direct) writeSearchEdge(fields []graphql.CollectedField, obj *model.SearchEdge) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("SearchEdge")
 		case "node":
-			v, nonNull = ec.marshalNSearchHit2stackforgeᚋgraphᚋmodelᚐSearchHit(ctx, f.Selections, obj.Node), true
+			w.writeKey(i, f.Alias)
+			if !w.writeSearchHit(w.fieldsOf(f, searchHitImplementors), &obj.Node) {
+				return false
+			}
+			continue
 		case "cursor":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Cursor), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Cursor), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -927,27 +1084,34 @@ func (ec *executionContext) writeSearchEdge(ctx context.Context, w *bytes.Buffer
 	return true
 }
 
-func (ec *executionContext) writeSearchHit(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.SearchHit) bool {
+func (w *direct) writeSearchHit(fields []graphql.CollectedField, obj *model.SearchHit) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("SearchHit")
 		case "document":
-			v, nonNull = ec.marshalNDocument2stackforgeᚋgraphᚋmodelᚐDocument(ctx, f.Selections, obj.Document), true
+			w.writeKey(i, f.Alias)
+			if !w.writeDocument(w.fieldsOf(f, documentImplementors), &obj.Document) {
+				return false
+			}
+			continue
 		case "score":
-			v, nonNull = ec.marshalNFloat2float64(ctx, f.Selections, obj.Score), true
+			v, nonNull = w.ec.marshalNFloat2float64(w.ctx, f.Selections, obj.Score), true
 		case "distance":
-			v = ec.marshalOFloat2ᚖfloat64(ctx, f.Selections, obj.Distance)
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.Distance)
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -957,27 +1121,30 @@ func (ec *executionContext) writeSearchHit(ctx context.Context, w *bytes.Buffer,
 	return true
 }
 
-func (ec *executionContext) writeTenant(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *tenancy.Tenant) bool {
+func (w *direct) writeTenant(fields []graphql.CollectedField, obj *tenancy.Tenant) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("Tenant")
 		case "id":
-			v, nonNull = ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, f.Selections, obj.ID), true
+			v, nonNull = w.ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(w.ctx, f.Selections, obj.ID), true
 		case "name":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Name), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Name), true
 		case "createdAt":
-			v, nonNull = ec.marshalNTime2timeᚐTime(ctx, f.Selections, obj.CreatedAt), true
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.CreatedAt), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -987,23 +1154,30 @@ func (ec *executionContext) writeTenant(ctx context.Context, w *bytes.Buffer, fi
 	return true
 }
 
-func (ec *executionContext) writeUpdateDocumentPayload(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.UpdateDocumentPayload) bool {
+func (w *direct) writeUpdateDocumentPayload(fields []graphql.CollectedField, obj *model.UpdateDocumentPayload) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("UpdateDocumentPayload")
 		case "document":
-			v, nonNull = ec.marshalNDocument2stackforgeᚋgraphᚋmodelᚐDocument(ctx, f.Selections, obj.Document), true
+			w.writeKey(i, f.Alias)
+			if !w.writeDocument(w.fieldsOf(f, documentImplementors), &obj.Document) {
+				return false
+			}
+			continue
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -1013,29 +1187,32 @@ func (ec *executionContext) writeUpdateDocumentPayload(ctx context.Context, w *b
 	return true
 }
 
-func (ec *executionContext) writeUser(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *user.User) bool {
+func (w *direct) writeUser(fields []graphql.CollectedField, obj *user.User) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("User")
 		case "id":
-			v, nonNull = ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, f.Selections, obj.ID), true
+			v, nonNull = w.ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(w.ctx, f.Selections, obj.ID), true
 		case "nodeId":
-			v, nonNull = ec.marshalNID2string(ctx, f.Selections, obj.NodeID()), true
+			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.NodeID()), true
 		case "email":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Email), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Email), true
 		case "createdAt":
-			v, nonNull = ec.marshalNTime2timeᚐTime(ctx, f.Selections, obj.CreatedAt), true
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.CreatedAt), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -1045,27 +1222,34 @@ func (ec *executionContext) writeUser(ctx context.Context, w *bytes.Buffer, fiel
 	return true
 }
 
-func (ec *executionContext) writeUserConnection(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.UserConnection) bool {
+func (w *direct) writeUserConnection(fields []graphql.CollectedField, obj *model.UserConnection) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("UserConnection")
 		case "edges":
-			v, nonNull = ec.marshalNUserEdge2ᚕstackforgeᚋgraphᚋmodelᚐUserEdgeᚄ(ctx, f.Selections, obj.Edges), true
+			v, nonNull = w.ec.marshalNUserEdge2ᚕstackforgeᚋgraphᚋmodelᚐUserEdgeᚄ(w.ctx, f.Selections, obj.Edges), true
 		case "nodes":
-			v, nonNull = ec.marshalNUser2ᚕstackforgeᚋrepoᚋuserᚐUserᚄ(ctx, f.Selections, obj.Nodes), true
+			v, nonNull = w.ec.marshalNUser2ᚕstackforgeᚋrepoᚋuserᚐUserᚄ(w.ctx, f.Selections, obj.Nodes), true
 		case "pageInfo":
-			v, nonNull = ec.marshalNPageInfo2stackforgeᚋgraphᚋmodelᚐPageInfo(ctx, f.Selections, obj.PageInfo), true
+			w.writeKey(i, f.Alias)
+			if !w.writePageInfo(w.fieldsOf(f, pageInfoImplementors), &obj.PageInfo) {
+				return false
+			}
+			continue
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -1075,25 +1259,32 @@ func (ec *executionContext) writeUserConnection(ctx context.Context, w *bytes.Bu
 	return true
 }
 
-func (ec *executionContext) writeUserEdge(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.UserEdge) bool {
+func (w *direct) writeUserEdge(fields []graphql.CollectedField, obj *model.UserEdge) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("UserEdge")
 		case "node":
-			v, nonNull = ec.marshalNUser2stackforgeᚋrepoᚋuserᚐUser(ctx, f.Selections, obj.Node), true
+			w.writeKey(i, f.Alias)
+			if !w.writeUser(w.fieldsOf(f, userImplementors), &obj.Node) {
+				return false
+			}
+			continue
 		case "cursor":
-			v, nonNull = ec.marshalNString2string(ctx, f.Selections, obj.Cursor), true
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Cursor), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
@@ -1103,27 +1294,34 @@ func (ec *executionContext) writeUserEdge(ctx context.Context, w *bytes.Buffer, 
 	return true
 }
 
-func (ec *executionContext) writeViewer(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *model.Viewer) bool {
+func (w *direct) writeViewer(fields []graphql.CollectedField, obj *model.Viewer) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("Viewer")
 		case "tenant":
-			v, nonNull = ec.marshalNTenant2stackforgeᚋrepoᚋtenancyᚐTenant(ctx, f.Selections, obj.Tenant), true
+			w.writeKey(i, f.Alias)
+			if !w.writeTenant(w.fieldsOf(f, tenantImplementors), &obj.Tenant) {
+				return false
+			}
+			continue
 		case "keyId":
-			v, nonNull = ec.marshalNID2string(ctx, f.Selections, obj.KeyID), true
+			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.KeyID), true
 		case "scopes":
-			v, nonNull = ec.marshalNString2ᚕstringᚄ(ctx, f.Selections, obj.Scopes), true
+			v, nonNull = w.ec.marshalNString2ᚕstringᚄ(w.ctx, f.Selections, obj.Scopes), true
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {

@@ -11225,7 +11225,7 @@ var apiKeyImplementors = []string{"ApiKey"}
 
 func (ec *executionContext) _ApiKey(ctx context.Context, sel ast.SelectionSet, obj *apikey.Key) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, apiKeyImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeApiKey); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeApiKey); m != nil {
 		return m
 	}
 
@@ -11301,7 +11301,7 @@ var cancelJobPayloadImplementors = []string{"CancelJobPayload"}
 
 func (ec *executionContext) _CancelJobPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CancelJobPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, cancelJobPayloadImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCancelJobPayload); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeCancelJobPayload); m != nil {
 		return m
 	}
 
@@ -11342,7 +11342,7 @@ var capabilityImplementors = []string{"Capability"}
 
 func (ec *executionContext) _Capability(ctx context.Context, sel ast.SelectionSet, obj *db.Capability) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, capabilityImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCapability); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeCapability); m != nil {
 		return m
 	}
 
@@ -11403,7 +11403,7 @@ var createApiKeyPayloadImplementors = []string{"CreateApiKeyPayload"}
 
 func (ec *executionContext) _CreateApiKeyPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateAPIKeyPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createApiKeyPayloadImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCreateApiKeyPayload); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeCreateApiKeyPayload); m != nil {
 		return m
 	}
 
@@ -11449,7 +11449,7 @@ var createDocumentPayloadImplementors = []string{"CreateDocumentPayload"}
 
 func (ec *executionContext) _CreateDocumentPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateDocumentPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createDocumentPayloadImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCreateDocumentPayload); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeCreateDocumentPayload); m != nil {
 		return m
 	}
 
@@ -11490,7 +11490,7 @@ var createDocumentResultImplementors = []string{"CreateDocumentResult"}
 
 func (ec *executionContext) _CreateDocumentResult(ctx context.Context, sel ast.SelectionSet, obj *model.CreateDocumentResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createDocumentResultImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCreateDocumentResult); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeCreateDocumentResult); m != nil {
 		return m
 	}
 
@@ -11541,7 +11541,7 @@ var createDocumentsPayloadImplementors = []string{"CreateDocumentsPayload"}
 
 func (ec *executionContext) _CreateDocumentsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateDocumentsPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createDocumentsPayloadImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCreateDocumentsPayload); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeCreateDocumentsPayload); m != nil {
 		return m
 	}
 
@@ -11587,7 +11587,7 @@ var createUserPayloadImplementors = []string{"CreateUserPayload"}
 
 func (ec *executionContext) _CreateUserPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateUserPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createUserPayloadImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeCreateUserPayload); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeCreateUserPayload); m != nil {
 		return m
 	}
 
@@ -11628,7 +11628,7 @@ var deleteDocumentPayloadImplementors = []string{"DeleteDocumentPayload"}
 
 func (ec *executionContext) _DeleteDocumentPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteDocumentPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deleteDocumentPayloadImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeDeleteDocumentPayload); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeDeleteDocumentPayload); m != nil {
 		return m
 	}
 
@@ -11669,7 +11669,7 @@ var documentImplementors = []string{"Document", "Node"}
 
 func (ec *executionContext) _Document(ctx context.Context, sel ast.SelectionSet, obj *model.Document) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, documentImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeDocument); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeDocument); m != nil {
 		return m
 	}
 
@@ -11800,7 +11800,7 @@ var documentConnectionImplementors = []string{"DocumentConnection"}
 
 func (ec *executionContext) _DocumentConnection(ctx context.Context, sel ast.SelectionSet, obj *model.DocumentConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, documentConnectionImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeDocumentConnection); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeDocumentConnection); m != nil {
 		return m
 	}
 
@@ -11889,7 +11889,7 @@ var documentEdgeImplementors = []string{"DocumentEdge"}
 
 func (ec *executionContext) _DocumentEdge(ctx context.Context, sel ast.SelectionSet, obj *model.DocumentEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, documentEdgeImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeDocumentEdge); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeDocumentEdge); m != nil {
 		return m
 	}
 
@@ -11935,7 +11935,7 @@ var enqueueJobPayloadImplementors = []string{"EnqueueJobPayload"}
 
 func (ec *executionContext) _EnqueueJobPayload(ctx context.Context, sel ast.SelectionSet, obj *model.EnqueueJobPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, enqueueJobPayloadImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeEnqueueJobPayload); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeEnqueueJobPayload); m != nil {
 		return m
 	}
 
@@ -11981,7 +11981,7 @@ var enqueueJobResultImplementors = []string{"EnqueueJobResult"}
 
 func (ec *executionContext) _EnqueueJobResult(ctx context.Context, sel ast.SelectionSet, obj *model.EnqueueJobResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, enqueueJobResultImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeEnqueueJobResult); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeEnqueueJobResult); m != nil {
 		return m
 	}
 
@@ -12037,7 +12037,7 @@ var enqueueJobsPayloadImplementors = []string{"EnqueueJobsPayload"}
 
 func (ec *executionContext) _EnqueueJobsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.EnqueueJobsPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, enqueueJobsPayloadImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeEnqueueJobsPayload); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeEnqueueJobsPayload); m != nil {
 		return m
 	}
 
@@ -12083,7 +12083,7 @@ var issueTokenPayloadImplementors = []string{"IssueTokenPayload"}
 
 func (ec *executionContext) _IssueTokenPayload(ctx context.Context, sel ast.SelectionSet, obj *model.IssueTokenPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, issueTokenPayloadImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeIssueTokenPayload); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeIssueTokenPayload); m != nil {
 		return m
 	}
 
@@ -12129,7 +12129,7 @@ var jobImplementors = []string{"Job", "Node"}
 
 func (ec *executionContext) _Job(ctx context.Context, sel ast.SelectionSet, obj *job.Job) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeJob); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeJob); m != nil {
 		return m
 	}
 
@@ -12265,7 +12265,7 @@ var jobConnectionImplementors = []string{"JobConnection"}
 
 func (ec *executionContext) _JobConnection(ctx context.Context, sel ast.SelectionSet, obj *model.JobConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobConnectionImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeJobConnection); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeJobConnection); m != nil {
 		return m
 	}
 
@@ -12354,7 +12354,7 @@ var jobEdgeImplementors = []string{"JobEdge"}
 
 func (ec *executionContext) _JobEdge(ctx context.Context, sel ast.SelectionSet, obj *model.JobEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobEdgeImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeJobEdge); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeJobEdge); m != nil {
 		return m
 	}
 
@@ -12400,7 +12400,7 @@ var jobTypeImplementors = []string{"JobType"}
 
 func (ec *executionContext) _JobType(ctx context.Context, sel ast.SelectionSet, obj *job.Type) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobTypeImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeJobType); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeJobType); m != nil {
 		return m
 	}
 
@@ -12451,7 +12451,7 @@ var jobUpdateImplementors = []string{"JobUpdate"}
 
 func (ec *executionContext) _JobUpdate(ctx context.Context, sel ast.SelectionSet, obj *model.JobUpdate) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobUpdateImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeJobUpdate); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeJobUpdate); m != nil {
 		return m
 	}
 
@@ -12695,7 +12695,7 @@ var pageInfoImplementors = []string{"PageInfo"}
 
 func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *model.PageInfo) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, pageInfoImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writePageInfo); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writePageInfo); m != nil {
 		return m
 	}
 
@@ -13158,7 +13158,7 @@ var retryJobPayloadImplementors = []string{"RetryJobPayload"}
 
 func (ec *executionContext) _RetryJobPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RetryJobPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, retryJobPayloadImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeRetryJobPayload); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeRetryJobPayload); m != nil {
 		return m
 	}
 
@@ -13199,7 +13199,7 @@ var revokeApiKeyPayloadImplementors = []string{"RevokeApiKeyPayload"}
 
 func (ec *executionContext) _RevokeApiKeyPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RevokeAPIKeyPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, revokeApiKeyPayloadImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeRevokeApiKeyPayload); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeRevokeApiKeyPayload); m != nil {
 		return m
 	}
 
@@ -13240,7 +13240,7 @@ var rowErrorImplementors = []string{"RowError"}
 
 func (ec *executionContext) _RowError(ctx context.Context, sel ast.SelectionSet, obj *model.RowError) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, rowErrorImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeRowError); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeRowError); m != nil {
 		return m
 	}
 
@@ -13291,7 +13291,7 @@ var searchConnectionImplementors = []string{"SearchConnection"}
 
 func (ec *executionContext) _SearchConnection(ctx context.Context, sel ast.SelectionSet, obj *model.SearchConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, searchConnectionImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeSearchConnection); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchConnection); m != nil {
 		return m
 	}
 
@@ -13380,7 +13380,7 @@ var searchEdgeImplementors = []string{"SearchEdge"}
 
 func (ec *executionContext) _SearchEdge(ctx context.Context, sel ast.SelectionSet, obj *model.SearchEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, searchEdgeImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeSearchEdge); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchEdge); m != nil {
 		return m
 	}
 
@@ -13426,7 +13426,7 @@ var searchHitImplementors = []string{"SearchHit"}
 
 func (ec *executionContext) _SearchHit(ctx context.Context, sel ast.SelectionSet, obj *model.SearchHit) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, searchHitImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeSearchHit); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchHit); m != nil {
 		return m
 	}
 
@@ -13497,7 +13497,7 @@ var tenantImplementors = []string{"Tenant"}
 
 func (ec *executionContext) _Tenant(ctx context.Context, sel ast.SelectionSet, obj *tenancy.Tenant) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, tenantImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeTenant); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeTenant); m != nil {
 		return m
 	}
 
@@ -13548,7 +13548,7 @@ var updateDocumentPayloadImplementors = []string{"UpdateDocumentPayload"}
 
 func (ec *executionContext) _UpdateDocumentPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateDocumentPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, updateDocumentPayloadImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeUpdateDocumentPayload); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeUpdateDocumentPayload); m != nil {
 		return m
 	}
 
@@ -13589,7 +13589,7 @@ var userImplementors = []string{"User", "Node"}
 
 func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj *user.User) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeUser); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeUser); m != nil {
 		return m
 	}
 
@@ -13645,7 +13645,7 @@ var userConnectionImplementors = []string{"UserConnection"}
 
 func (ec *executionContext) _UserConnection(ctx context.Context, sel ast.SelectionSet, obj *model.UserConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userConnectionImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeUserConnection); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeUserConnection); m != nil {
 		return m
 	}
 
@@ -13734,7 +13734,7 @@ var userEdgeImplementors = []string{"UserEdge"}
 
 func (ec *executionContext) _UserEdge(ctx context.Context, sel ast.SelectionSet, obj *model.UserEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userEdgeImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeUserEdge); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeUserEdge); m != nil {
 		return m
 	}
 
@@ -13780,7 +13780,7 @@ var viewerImplementors = []string{"Viewer"}
 
 func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, obj *model.Viewer) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, viewerImplementors)
-	if m := directObject(ctx, ec, fields, obj, (*executionContext).writeViewer); m != nil {
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeViewer); m != nil {
 		return m
 	}
 
@@ -14224,7 +14224,7 @@ func (ec *executionContext) marshalNApiKey2stackforgeᚋrepoᚋapikeyᚐKey(ctx 
 }
 
 func (ec *executionContext) marshalNApiKey2ᚕstackforgeᚋrepoᚋapikeyᚐKeyᚄ(ctx context.Context, sel ast.SelectionSet, v []apikey.Key) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, apiKeyImplementors), v, (*executionContext).writeApiKey); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, apiKeyImplementors), v, (*direct).writeApiKey); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -14272,7 +14272,7 @@ func (ec *executionContext) marshalNCapability2stackforgeᚋdbᚐCapability(ctx 
 }
 
 func (ec *executionContext) marshalNCapability2ᚕstackforgeᚋdbᚐCapabilityᚄ(ctx context.Context, sel ast.SelectionSet, v []db.Capability) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, capabilityImplementors), v, (*executionContext).writeCapability); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, capabilityImplementors), v, (*direct).writeCapability); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -14327,7 +14327,7 @@ func (ec *executionContext) marshalNCreateDocumentResult2stackforgeᚋgraphᚋmo
 }
 
 func (ec *executionContext) marshalNCreateDocumentResult2ᚕstackforgeᚋgraphᚋmodelᚐCreateDocumentResultᚄ(ctx context.Context, sel ast.SelectionSet, v []model.CreateDocumentResult) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, createDocumentResultImplementors), v, (*executionContext).writeCreateDocumentResult); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, createDocumentResultImplementors), v, (*direct).writeCreateDocumentResult); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -14377,7 +14377,7 @@ func (ec *executionContext) marshalNDocument2stackforgeᚋgraphᚋmodelᚐDocume
 }
 
 func (ec *executionContext) marshalNDocument2ᚕstackforgeᚋgraphᚋmodelᚐDocumentᚄ(ctx context.Context, sel ast.SelectionSet, v []model.Document) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, documentImplementors), v, (*executionContext).writeDocument); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, documentImplementors), v, (*direct).writeDocument); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -14404,7 +14404,7 @@ func (ec *executionContext) marshalNDocumentEdge2stackforgeᚋgraphᚋmodelᚐDo
 }
 
 func (ec *executionContext) marshalNDocumentEdge2ᚕstackforgeᚋgraphᚋmodelᚐDocumentEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.DocumentEdge) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, documentEdgeImplementors), v, (*executionContext).writeDocumentEdge); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, documentEdgeImplementors), v, (*direct).writeDocumentEdge); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -14455,7 +14455,7 @@ func (ec *executionContext) marshalNEnqueueJobResult2stackforgeᚋgraphᚋmodel�
 }
 
 func (ec *executionContext) marshalNEnqueueJobResult2ᚕstackforgeᚋgraphᚋmodelᚐEnqueueJobResultᚄ(ctx context.Context, sel ast.SelectionSet, v []model.EnqueueJobResult) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, enqueueJobResultImplementors), v, (*executionContext).writeEnqueueJobResult); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, enqueueJobResultImplementors), v, (*direct).writeEnqueueJobResult); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -14493,13 +14493,13 @@ func (ec *executionContext) marshalNErrorCode2stackforgeᚋgraphᚋmodelᚐError
 }
 
 func (ec *executionContext) unmarshalNFloat2float64(ctx context.Context, v any) (float64, error) {
-	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	res, err := scalar.UnmarshalFloat(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNFloat2float64(ctx context.Context, sel ast.SelectionSet, v float64) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalFloatContext(v)
+	res := scalar.MarshalFloat(v)
 	if res == graphql.Null {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -14586,13 +14586,13 @@ func (ec *executionContext) marshalNID2ᚕstringᚄ(ctx context.Context, sel ast
 }
 
 func (ec *executionContext) unmarshalNInt2int(ctx context.Context, v any) (int, error) {
-	res, err := graphql.UnmarshalInt(v)
+	res, err := scalar.UnmarshalInt(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNInt2int(ctx context.Context, sel ast.SelectionSet, v int) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalInt(v)
+	res := scalar.MarshalInt(v)
 	if res == graphql.Null {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -14602,13 +14602,13 @@ func (ec *executionContext) marshalNInt2int(ctx context.Context, sel ast.Selecti
 }
 
 func (ec *executionContext) unmarshalNInt2int32(ctx context.Context, v any) (int32, error) {
-	res, err := graphql.UnmarshalInt32(v)
+	res, err := scalar.UnmarshalInt32(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNInt2int32(ctx context.Context, sel ast.SelectionSet, v int32) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalInt32(v)
+	res := scalar.MarshalInt32(v)
 	if res == graphql.Null {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -14677,7 +14677,7 @@ func (ec *executionContext) marshalNJob2stackforgeᚋrepoᚋjobᚐJob(ctx contex
 }
 
 func (ec *executionContext) marshalNJob2ᚕstackforgeᚋrepoᚋjobᚐJobᚄ(ctx context.Context, sel ast.SelectionSet, v []job.Job) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, jobImplementors), v, (*executionContext).writeJob); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, jobImplementors), v, (*direct).writeJob); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -14704,7 +14704,7 @@ func (ec *executionContext) marshalNJobEdge2stackforgeᚋgraphᚋmodelᚐJobEdge
 }
 
 func (ec *executionContext) marshalNJobEdge2ᚕstackforgeᚋgraphᚋmodelᚐJobEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.JobEdge) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, jobEdgeImplementors), v, (*executionContext).writeJobEdge); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, jobEdgeImplementors), v, (*direct).writeJobEdge); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -14766,7 +14766,7 @@ func (ec *executionContext) marshalNJobType2stackforgeᚋrepoᚋjobᚐType(ctx c
 }
 
 func (ec *executionContext) marshalNJobType2ᚕstackforgeᚋrepoᚋjobᚐTypeᚄ(ctx context.Context, sel ast.SelectionSet, v []job.Type) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, jobTypeImplementors), v, (*executionContext).writeJobType); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, jobTypeImplementors), v, (*direct).writeJobType); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -14857,7 +14857,7 @@ func (ec *executionContext) marshalNRowError2stackforgeᚋgraphᚋmodelᚐRowErr
 }
 
 func (ec *executionContext) marshalNRowError2ᚕstackforgeᚋgraphᚋmodelᚐRowErrorᚄ(ctx context.Context, sel ast.SelectionSet, v []model.RowError) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, rowErrorImplementors), v, (*executionContext).writeRowError); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, rowErrorImplementors), v, (*direct).writeRowError); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -14884,7 +14884,7 @@ func (ec *executionContext) marshalNSearchEdge2stackforgeᚋgraphᚋmodelᚐSear
 }
 
 func (ec *executionContext) marshalNSearchEdge2ᚕstackforgeᚋgraphᚋmodelᚐSearchEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.SearchEdge) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, searchEdgeImplementors), v, (*executionContext).writeSearchEdge); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, searchEdgeImplementors), v, (*direct).writeSearchEdge); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -14907,7 +14907,7 @@ func (ec *executionContext) marshalNSearchHit2stackforgeᚋgraphᚋmodelᚐSearc
 }
 
 func (ec *executionContext) marshalNSearchHit2ᚕstackforgeᚋgraphᚋmodelᚐSearchHitᚄ(ctx context.Context, sel ast.SelectionSet, v []model.SearchHit) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, searchHitImplementors), v, (*executionContext).writeSearchHit); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, searchHitImplementors), v, (*direct).writeSearchHit); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -15024,7 +15024,7 @@ func (ec *executionContext) marshalNUser2stackforgeᚋrepoᚋuserᚐUser(ctx con
 }
 
 func (ec *executionContext) marshalNUser2ᚕstackforgeᚋrepoᚋuserᚐUserᚄ(ctx context.Context, sel ast.SelectionSet, v []user.User) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, userImplementors), v, (*executionContext).writeUser); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, userImplementors), v, (*direct).writeUser); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -15051,7 +15051,7 @@ func (ec *executionContext) marshalNUserEdge2stackforgeᚋgraphᚋmodelᚐUserEd
 }
 
 func (ec *executionContext) marshalNUserEdge2ᚕstackforgeᚋgraphᚋmodelᚐUserEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.UserEdge) graphql.Marshaler {
-	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, userEdgeImplementors), v, (*executionContext).writeUserEdge); m != nil {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, userEdgeImplementors), v, (*direct).writeUserEdge); m != nil {
 		return m
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -15295,7 +15295,7 @@ func (ec *executionContext) unmarshalOFloat2ᚖfloat64(ctx context.Context, v an
 	if v == nil {
 		return nil, nil
 	}
-	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	res, err := scalar.UnmarshalFloat(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -15304,7 +15304,7 @@ func (ec *executionContext) marshalOFloat2ᚖfloat64(ctx context.Context, sel as
 		return graphql.Null
 	}
 	_ = sel
-	res := graphql.MarshalFloatContext(*v)
+	res := scalar.MarshalFloat(*v)
 	return graphql.WrapContextMarshaler(ctx, res)
 }
 
@@ -15408,7 +15408,7 @@ func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*i
 	if v == nil {
 		return nil, nil
 	}
-	res, err := graphql.UnmarshalInt(v)
+	res, err := scalar.UnmarshalInt(v)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -15418,7 +15418,7 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	}
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalInt(*v)
+	res := scalar.MarshalInt(*v)
 	return res
 }
 

@@ -22,15 +22,12 @@ func (r *queryRoot) Document(ctx context.Context, id string) (*model.Document, e
 		return nil, err
 	}
 	d, a, err := r.Deps.Documents.Get(ctx, key)
-	return found(model.Document{Document: d, Author: user.User{ID: a.ID, TenantID: a.TenantID, Email: a.Email, CreatedAt: a.CreatedAt}}, err)
+	return found(model.Document{Document: d, Author: author(a)}, err)
 }
 
 func (r *queryRoot) Documents(ctx context.Context, first, offset *int, filter *model.DocumentFilter, orderBy *model.DocumentOrder) ([]model.Document, error) {
 	page, err := r.documentPage(ctx, query.Page{First: first, Offset: or(offset, 0)}, filter, orderBy)
-	if err != nil {
-		return nil, err
-	}
-	return r.shape(ctx, page.Documents)
+	return shapePage(page), err
 }
 
 func (r *queryRoot) DocumentsConnection(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.DocumentFilter, orderBy *model.DocumentOrder) (model.DocumentConnection, error) {
@@ -38,10 +35,7 @@ func (r *queryRoot) DocumentsConnection(ctx context.Context, first *int, after *
 	if err != nil {
 		return model.DocumentConnection{}, err
 	}
-	docs, err := r.shape(ctx, page.Documents)
-	if err != nil {
-		return model.DocumentConnection{}, err
-	}
+	docs := shapePage(page)
 	c := model.DocumentConnection{Nodes: docs, Edges: make([]model.DocumentEdge, len(docs)), Filter: documentFilter(filter)}
 	for i := range docs {
 		c.Edges[i] = model.DocumentEdge{Node: docs[i], Cursor: page.Cursor(docs[i].Document)}
@@ -52,7 +46,25 @@ func (r *queryRoot) DocumentsConnection(ctx context.Context, first *int, after *
 
 func (r *queryRoot) documentPage(ctx context.Context, page query.Page, filter *model.DocumentFilter, orderBy *model.DocumentOrder) (document.Page, error) {
 	order := document.Orders()[string(or(orderBy, model.DocumentOrderCreatedAtDesc))]
-	return r.Deps.Documents.List(ctx, document.ListParams{Page: page, Filter: documentFilter(filter), Order: order})
+	return r.Deps.Documents.List(ctx, document.ListParams{
+		Page: page, Filter: documentFilter(filter), Order: order, Authors: selects(ctx, "author"),
+	})
+}
+
+// shapePage makes the documents of a page, with their authors when they came along.
+func shapePage(page document.Page) []model.Document {
+	out := make([]model.Document, len(page.Documents))
+	for i := range page.Documents {
+		out[i].Document = page.Documents[i]
+		if page.Authors != nil {
+			out[i].Author = author(page.Authors[i])
+		}
+	}
+	return out
+}
+
+func author(a document.Author) user.User {
+	return user.User{ID: a.ID, TenantID: a.TenantID, Email: a.Email, CreatedAt: a.CreatedAt}
 }
 
 func (r *documentConnection) TotalCount(ctx context.Context, obj *model.DocumentConnection) (int, error) {

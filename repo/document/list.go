@@ -45,14 +45,16 @@ func Orders() map[string]query.Order {
 
 // ListParams says which part of which list.
 type ListParams struct {
-	Page   query.Page
-	Filter *Filter
-	Order  query.Order
+	Page    query.Page
+	Filter  *Filter
+	Order   query.Order
+	Authors bool // fetch them too
 }
 
 // Page is one page of a list.
 type Page struct {
 	Documents []Document
+	Authors   []Author // one for each document, when they were asked for
 	Info      query.Info
 	Order     query.Order
 }
@@ -84,17 +86,33 @@ func (r *Repo) List(ctx context.Context, p ListParams) (Page, error) {
 	if err := w.Err(); err != nil {
 		return Page{}, err
 	}
+	page := Page{Order: p.Order}
+	if p.Authors {
+		rows, err := db.List[withAuthor](ctx, db.Read(r.db), `
+		-- name: document.ListWithAuthors
+		SELECT `+columns+`, u.email::text AS author_email, u.created_at AS author_created_at
+		FROM documents d
+		JOIN app_users u ON u.tenant_id = d.tenant_id AND u.id = d.author_id
+		WHERE `+query.And("d.tenant_id = $1", cond, win.Where)+`
+		`+win.OrderBy, w.Args()...)
+		if err != nil {
+			return Page{}, err
+		}
+		rows, page.Info = query.Result(win, rows)
+		page.Documents, page.Authors = make([]Document, len(rows)), make([]Author, len(rows))
+		for i := range rows {
+			page.Documents[i], page.Authors[i] = rows[i].Document, rows[i].author
+		}
+		return page, nil
+	}
 	rows, err := db.List[Document](ctx, db.Read(r.db), `
 		-- name: document.List
 		SELECT `+columns+`
 		FROM documents d
 		WHERE `+query.And("d.tenant_id = $1", cond, win.Where)+`
 		`+win.OrderBy, w.Args()...)
-	if err != nil {
-		return Page{}, err
-	}
-	docs, info := query.Result(win, rows)
-	return Page{Documents: docs, Info: info, Order: p.Order}, nil
+	page.Documents, page.Info = query.Result(win, rows)
+	return page, err
 }
 
 // Count returns how many documents a filter lets through. It is Validation naming a field of the filter.

@@ -8,8 +8,12 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"go/types"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"sort"
 	"strings"
@@ -18,6 +22,7 @@ import (
 	"github.com/99designs/gqlgen/api"
 	"github.com/99designs/gqlgen/codegen"
 	"github.com/99designs/gqlgen/codegen/config"
+	"github.com/vektah/gqlparser/v2/ast"
 	"golang.org/x/tools/imports"
 )
 
@@ -31,6 +36,10 @@ func main() {
 func run() error {
 	c, err := config.LoadConfigFromDefaultLocations()
 	if err != nil {
+		return err
+	}
+	// What an earlier run wrote would not fit what gqlgen writes now, and gqlgen checks the package.
+	if err := os.Remove(directFile(c.Exec.Filename)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	d := &direct{}
@@ -64,6 +73,7 @@ type field struct {
 	Value   string // Go expression
 	Marshal string // gqlgen's function for the value's type
 	NonNull bool
+	Object  string // the type's name when the value is a plain object held by value
 }
 
 // The places of generated.go that get a first try of the short way.
@@ -95,22 +105,24 @@ func (d *direct) write() error {
 		}
 		o.GoType = string(p[3])
 		plain[o.Name] = o
-		return fmt.Appendf(bytes.Clone(m), "\tif m := directObject(ctx, ec, fields, obj, (*executionContext).write%s); m != nil {\n\t\treturn m\n\t}\n", o.Name)
+		return fmt.Appendf(bytes.Clone(m), "\tif m := directObject(ctx, ec, fields, obj, (*direct).write%s); m != nil {\n\t\treturn m\n\t}\n", o.Name)
 	})
 	text = listFunc.ReplaceAllFunc(text, func(m []byte) []byte {
 		o, ok := plain[string(listFunc.FindSubmatch(m)[2])]
 		if !ok || o.GoType == "" {
 			return m
 		}
-		try := fmt.Sprintf("\tif m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, %sImplementors), v, (*executionContext).write%s); m != nil {\n\t\treturn m\n\t}\n",
+		try := fmt.Sprintf("\tif m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, %sImplementors), v, (*direct).write%s); m != nil {\n\t\treturn m\n\t}\n",
 			lowerFirst(o.Name), o.Name)
 		return append([]byte(try), m...)
 	})
 	if err := os.WriteFile(name, text, 0o644); err != nil { //nolint:gosec // source code
 		return err
 	}
-	return writeFile(strings.Replace(name, "generated.go", "direct.go", 1), string(importList.Find(text)), plain)
+	return writeFile(directFile(name), string(importList.Find(text)), plain)
 }
+
+func directFile(generated string) string { return filepath.Join(filepath.Dir(generated), "direct.go") }
 
 // fields are the plain ones: no resolver, no argument, no directive, nothing that can fail.
 func fields(o *codegen.Object) []field {
@@ -125,7 +137,11 @@ func fields(o *codegen.Object) []field {
 		case f.IsMethod():
 			value += "()"
 		}
-		out = append(out, field{Name: f.Name, Value: value, Marshal: f.TypeReference.MarshalFunc(), NonNull: f.TypeReference.GQL.NonNull})
+		x := field{Name: f.Name, Value: value, Marshal: f.TypeReference.MarshalFunc(), NonNull: f.TypeReference.GQL.NonNull}
+		if _, isStruct := f.TypeReference.GO.Underlying().(*types.Struct); isStruct && !f.IsMethod() && f.TypeReference.Definition.Kind == ast.Object {
+			x.Object = f.TypeReference.Definition.Name
+		}
+		out = append(out, x)
 	}
 	return out
 }
@@ -140,8 +156,12 @@ func writeFile(name, importBlock string, plain map[string]object) error {
 		}
 	}
 	sort.Slice(objects, func(i, j int) bool { return objects[i].Name < objects[j].Name })
+	names := map[string]string{} // of plain objects, as generated.go begins the names of their variables
+	for _, o := range objects {
+		names[o.Name] = lowerFirst(o.Name)
+	}
 	var b bytes.Buffer
-	if err := page.Execute(&b, map[string]any{"Imports": importBlock, "Objects": objects}); err != nil {
+	if err := page.Execute(&b, map[string]any{"Imports": importBlock, "Objects": objects, "Plain": names}); err != nil {
 		return err
 	}
 	text, err := imports.Process(name, b.Bytes(), nil)
@@ -161,13 +181,36 @@ type written []byte
 // MarshalGQL implements graphql.Marshaler.
 func (b written) MarshalGQL(w io.Writer) { _, _ = w.Write(b) }
 
-// writer writes an object of plain data; false when it must be done by gqlgen's code after all.
-type writer[T any] func(ec *executionContext, ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *T) bool
+// direct writes objects of plain data.
+type direct struct {
+	bytes.Buffer
+	ctx context.Context
+	ec  *executionContext
+	// What is selected of the objects within a list's elements is the same for each element.
+	nested map[*graphql.CollectedField][]graphql.CollectedField
+}
+
+// fieldsOf are the fields that are selected of an object held by a field.
+func (w *direct) fieldsOf(f *graphql.CollectedField, implementors []string) []graphql.CollectedField {
+	fields, ok := w.nested[f]
+	if !ok {
+		fields = graphql.CollectFields(w.ec.OperationContext, f.Selections, implementors)
+		if w.nested == nil {
+			w.nested = map[*graphql.CollectedField][]graphql.CollectedField{}
+		}
+		w.nested[f] = fields
+	}
+	return fields
+}
+
+// writer writes one object; false when it must be done by gqlgen's code after all.
+type writer[T any] func(w *direct, fields []graphql.CollectedField, obj *T) bool
 
 // directObject writes an object, nil when gqlgen's code must.
 func directObject[T any](ctx context.Context, ec *executionContext, fields []graphql.CollectedField, obj *T, write writer[T]) graphql.Marshaler {
-	w := bytes.NewBuffer(make([]byte, 0, 64*(1+len(fields))))
-	if !write(ec, ctx, w, fields, obj) {
+	w := &direct{ctx: ctx, ec: ec}
+	w.Grow(64 * (1 + len(fields)))
+	if !write(w, fields, obj) {
 		return nil
 	}
 	return written(w.Bytes())
@@ -175,13 +218,14 @@ func directObject[T any](ctx context.Context, ec *executionContext, fields []gra
 
 // directList writes a list of objects, nil when gqlgen's code must.
 func directList[T any](ctx context.Context, ec *executionContext, fields []graphql.CollectedField, list []T, write writer[T]) graphql.Marshaler {
-	w := bytes.NewBuffer(make([]byte, 0, 64*(1+len(fields))*(1+len(list))))
+	w := &direct{ctx: ctx, ec: ec}
+	w.Grow(64 * (1 + len(fields)) * (1 + len(list)))
 	w.WriteByte('[')
 	for i := range list {
 		if i > 0 {
 			w.WriteByte(',')
 		}
-		if !write(ec, ctx, w, fields, &list[i]) {
+		if !write(w, fields, &list[i]) {
 			return nil
 		}
 	}
@@ -190,7 +234,7 @@ func directList[T any](ctx context.Context, ec *executionContext, fields []graph
 }
 
 // writeKey writes what stands before a field's value. A name of GraphQL needs no escapes.
-func writeKey(w *bytes.Buffer, i int, alias string) {
+func (w *direct) writeKey(i int, alias string) {
 	if i == 0 {
 		w.WriteString("{\"")
 	} else {
@@ -200,9 +244,12 @@ func writeKey(w *bytes.Buffer, i int, alias string) {
 	w.WriteString("\":")
 }
 {{ range $o := .Objects }}
-func (ec *executionContext) write{{ .Name }}(ctx context.Context, w *bytes.Buffer, fields []graphql.CollectedField, obj *{{ .GoType }}) bool {
+func (w *direct) write{{ .Name }}(fields []graphql.CollectedField, obj *{{ .GoType }}) bool {
 	for i := range fields {
 		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
 		var v graphql.Marshaler
 		nonNull := false
 		switch f.Name {
@@ -210,15 +257,23 @@ func (ec *executionContext) write{{ .Name }}(ctx context.Context, w *bytes.Buffe
 			v = graphql.MarshalString("{{ .Name }}")
 {{- range .Fields }}
 		case "{{ .Name }}":
-			v{{ if .NonNull }}, nonNull{{ end }} = ec.{{ .Marshal }}(ctx, f.Selections, {{ .Value }}){{ if .NonNull }}, true{{ end }}
+{{- if index $.Plain .Object }}
+			w.writeKey(i, f.Alias)
+			if !w.write{{ .Object }}(w.fieldsOf(f, {{ index $.Plain .Object }}Implementors), &{{ .Value }}) {
+				return false
+			}
+			continue
+{{- else }}
+			v{{ if .NonNull }}, nonNull{{ end }} = w.ec.{{ .Marshal }}(w.ctx, f.Selections, {{ .Value }}){{ if .NonNull }}, true{{ end }}
+{{- end }}
 {{- end }}
 		default:
 			return false
 		}
-		if len(f.Deferrables) > 0 || nonNull && v == graphql.Null {
+		if nonNull && v == graphql.Null {
 			return false
 		}
-		writeKey(w, i, f.Alias)
+		w.writeKey(i, f.Alias)
 		v.MarshalGQL(w)
 	}
 	if len(fields) == 0 {
