@@ -1656,9 +1656,27 @@ var sources = []*ast.Source{
 	{Name: "../schema.graphqls", Input: `"Runs only for a caller whose API key or token has this permission."
 directive @auth("noun:verb, for instance documents:write" scope: String!) on FIELD_DEFINITION
 
-directive @goField(forceResolver: Boolean, name: String, omittable: Boolean, batch: Boolean) on INPUT_FIELD_DEFINITION | FIELD_DEFINITION
+"How the server's code holds a field; of no meaning to clients."
+directive @goField(
+  "A function computes the field."
+  forceResolver: Boolean
+  "The field's name in the code."
+  name: String
+  "Absent and null are told apart."
+  omittable: Boolean
+  "One call computes the field of many objects."
+  batch: Boolean
+) on INPUT_FIELD_DEFINITION | FIELD_DEFINITION
 
-directive @goModel(model: String, models: [String!], forceGenerate: Boolean) on OBJECT | INPUT_OBJECT | SCALAR | ENUM | INTERFACE | UNION
+"Which type of the server's code stands for a type; of no meaning to clients."
+directive @goModel(
+  "The type in the code."
+  model: String
+  "The types in the code, the first by default."
+  models: [String!]
+  "The type in the code is made from the schema."
+  forceGenerate: Boolean
+) on OBJECT | INPUT_OBJECT | SCALAR | ENUM | INTERFACE | UNION
 
 "A moment in UTC, RFC 3339 with milliseconds: 2026-01-31T09:30:00.000Z."
 scalar Time
@@ -1810,6 +1828,7 @@ input IntFilter {
   lte: Int
 }
 
+"What can be read."
 type Query {
   "The caller: tenant, key and permissions."
   viewer: Viewer!
@@ -1821,8 +1840,10 @@ type Query {
   capabilities: [Capability!]!
 }
 
+"What can be changed."
 type Mutation
 
+"What can be followed, over a WebSocket."
 type Subscription
 
 "Who is asking."
@@ -1863,6 +1884,7 @@ type Capability {
 type Document implements Node {
   "The uuid."
   id: ID!
+  "The opaque, global id, for ` + "`" + `node` + "`" + ` and ` + "`" + `nodes` + "`" + `."
   nodeId: ID!
   "A short public form of the id; ` + "`" + `document(id:)` + "`" + ` takes it too."
   hashid: String!
@@ -1922,27 +1944,41 @@ type DocumentConnection {
 
 "How documents are ordered; equal ones by id."
 enum DocumentOrder {
+  "The newest first."
   created_at_desc
+  "The oldest first."
   created_at_asc
+  "The last changed first."
   updated_at_desc
+  "The longest unchanged first."
   updated_at_asc
+  "By title, from A to Z."
   title_asc
+  "By title, from Z to A."
   title_desc
 }
 
 "Which documents; all given conditions must hold. At most 50 conditions."
 input DocumentFilter {
+  "By uuid."
   id: IDFilter
+  "By the uuid of who wrote it."
   authorId: IDFilter
+  "By the id in the system it came from."
   externalId: StringFilter
+  "By title."
   title: StringFilter
+  "By language."
   language: StringFilter
+  "By place in the tree of paths."
   path: PathFilter
   "Has all these keys with these values."
   metadata: Map
   "Has one of these tags, or all of them."
   tagIds: TagFilter
+  "By when it was created."
   createdAt: TimeFilter
+  "By when it was last changed."
   updatedAt: TimeFilter
   "Has a vector, or has none."
   hasEmbedding: Boolean
@@ -2030,6 +2066,7 @@ input CreateDocumentInput {
 
 "The new document."
 type CreateDocumentPayload {
+  "The document, as it is stored."
   document: Document!
 }
 
@@ -2065,22 +2102,31 @@ input UpdateDocumentInput {
   id: ID!
   "Fail with CONFLICT when the document is not at this version."
   expectedVersion: Int @goField(omittable: false)
+  "A user of the tenant; cannot be cleared."
   authorId: ID
+  "1 to 500 characters, not blank; cannot be cleared."
   title: String
+  "The text; cannot be cleared. A change of title or body drops the vector."
   body: String
+  "Labels of letters, digits and underscores joined by dots."
   path: String
   "Replaces all keys."
   metadata: Map
   "Replaces all tags."
   tagIds: [Int!]
+  "Degrees east; is cleared together with latitude."
   longitude: Float
+  "Degrees north; is cleared together with longitude."
   latitude: Float
+  "A code such as de, or plain for no stemming; null is en."
   language: String
+  "The id in the system it comes from; unique in the tenant."
   externalId: String
 }
 
 "The changed document."
 type UpdateDocumentPayload {
+  "The document, as it is now."
   document: Document!
 }
 
@@ -2100,6 +2146,7 @@ type DeleteDocumentPayload {
 type User implements Node {
   "The uuid."
   id: ID!
+  "The opaque, global id, for ` + "`" + `node` + "`" + ` and ` + "`" + `nodes` + "`" + `."
   nodeId: ID!
   "Unique in the tenant, in whatever case."
   email: String!
@@ -2194,6 +2241,7 @@ input CreateApiKeyInput {
 
 "The new API key."
 type CreateApiKeyPayload {
+  "The key, without its plaintext."
   apiKey: ApiKey!
   "The key itself. It is not kept and cannot be shown again."
   plaintext: String!
@@ -2207,6 +2255,7 @@ input RevokeApiKeyInput {
 
 "The ended key."
 type RevokeApiKeyPayload {
+  "The uuid."
   id: ID!
 }
 
@@ -2218,6 +2267,7 @@ input CreateUserInput {
 
 "The new user."
 type CreateUserPayload {
+  "The user, as it is stored."
   user: User!
 }
 `, BuiltIn: false},
@@ -2253,6 +2303,7 @@ enum JobFailureReason {
 type Job implements Node {
   "The number."
   id: ID!
+  "The opaque, global id, for ` + "`" + `node` + "`" + ` and ` + "`" + `nodes` + "`" + `."
   nodeId: ID!
   "A short public form of the id; ` + "`" + `job(id:)` + "`" + ` takes it too."
   hashid: String!
@@ -2260,6 +2311,7 @@ type Job implements Node {
   type: String!
   "What it is to be done with."
   payload: JSON!
+  "Where it stands."
   status: JobStatus!
   "Why it has failed for good, null unless it has."
   failureReason: JobFailureReason
@@ -2281,9 +2333,13 @@ type Job implements Node {
   lastError: String
   "Not before this."
   runAt: Time!
+  "When its last attempt began, null before the first."
   startedAt: Time
+  "When it ended for good, null before."
   finishedAt: Time
+  "When it was enqueued."
   createdAt: Time!
+  "When it last changed."
   updatedAt: Time!
 }
 
@@ -2319,7 +2375,9 @@ type JobType {
 
 "How jobs are ordered; equal ones by id."
 enum JobOrder {
+  "The newest first."
   created_at_desc
+  "The oldest first."
   created_at_asc
 }
 
@@ -2333,13 +2391,21 @@ input JobStatusFilter {
 
 "Which jobs; all given conditions must hold. At most 50 conditions."
 input JobFilter {
+  "By number or hashid."
   id: IDFilter
+  "By type."
   type: StringFilter
+  "By where it stands."
   status: JobStatusFilter
+  "By queue."
   queue: StringFilter
+  "By priority."
   priority: IntFilter
+  "By when it may run."
   runAt: TimeFilter
+  "By when it was enqueued."
   createdAt: TimeFilter
+  "By when it ended."
   finishedAt: TimeFilter
   "All of these hold."
   and: [JobFilter!]
@@ -2455,6 +2521,7 @@ input EnqueueJobInput {
 
 "The new job."
 type EnqueueJobPayload {
+  "The job, or the live one with the same unique key."
   job: Job!
   "A live job with the same unique key was there and is returned."
   duplicate: Boolean!
@@ -2496,6 +2563,7 @@ input CancelJobInput {
 
 "The cancelled job."
 type CancelJobPayload {
+  "The job, as it is now."
   job: Job!
 }
 
@@ -2507,6 +2575,7 @@ input RetryJobInput {
 
 "The job that runs again."
 type RetryJobPayload {
+  "The job, as it is now."
   job: Job!
 }
 `, BuiltIn: false},
@@ -2518,7 +2587,9 @@ enum SearchMode {
 
 "Whether one tag is enough."
 enum TagMatch {
+  "One of the tags is enough."
   ANY
+  "All of the tags are needed."
   ALL
 }
 

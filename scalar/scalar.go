@@ -3,10 +3,12 @@
 package scalar
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -17,8 +19,10 @@ import (
 )
 
 var (
-	errText = errors.New("text must be UTF-8 without NUL")
-	errMap  = errors.New("must be an object whose values are strings")
+	errText  = errors.New("text must be UTF-8 without NUL")
+	errMap   = errors.New("must be an object whose values are strings")
+	errInt   = errors.New("must be a whole number of 32 bits")
+	errFloat = errors.New("must be a number of 64 bits")
 )
 
 func text(v any) (string, error) {
@@ -130,7 +134,7 @@ func UnmarshalTime(v any) (time.Time, error) {
 		return time.Time{}, err
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil || t.Year() < 1 || t.Year() > 9999 {
+	if year := t.UTC().Year(); err != nil || year < 1 || year > 9999 {
 		return time.Time{}, errors.New("is not a time such as 2026-01-31T09:30:00Z")
 	}
 	return t, nil
@@ -147,17 +151,38 @@ func MarshalJSON(v json.RawMessage) graphql.Marshaler {
 	})
 }
 
-// UnmarshalJSON reads any JSON value.
+// UnmarshalJSON reads any JSON value. Its texts, keys included, must be UTF-8 without NUL.
 func UnmarshalJSON(v any) (json.RawMessage, error) {
+	if !storable(v) {
+		return nil, errText
+	}
 	b, err := json.Marshal(v)
 	if err != nil {
 		return nil, errors.New("is not JSON")
 	}
-	// PostgreSQL's jsonb cannot hold a NUL.
-	if strings.Contains(string(b), `\u0000`) {
-		return nil, errText
-	}
 	return b, nil
+}
+
+// storable reports whether every text within a value can be kept.
+func storable(v any) bool {
+	switch v := v.(type) {
+	case string:
+		_, err := text(v)
+		return err == nil
+	case []any:
+		for _, e := range v {
+			if !storable(e) {
+				return false
+			}
+		}
+	case map[string]any:
+		for key, e := range v {
+			if !storable(key) || !storable(e) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // MarshalMap writes a flat JSON object as it is.
@@ -170,18 +195,71 @@ func UnmarshalMap(v any) (json.RawMessage, error) {
 		return nil, errMap
 	}
 	for key, value := range object {
-		if _, err := text(key); err != nil {
-			return nil, err
-		}
-		if _, err := text(value); err != nil {
+		if _, ok := value.(string); !ok {
 			return nil, errMap
+		}
+		if !storable(key) || !storable(value) {
+			return nil, errText
 		}
 	}
 	return UnmarshalJSON(object)
+}
+
+// MarshalInt writes a whole number.
+func MarshalInt(n int) graphql.Marshaler { return graphql.MarshalInt(n) }
+
+// UnmarshalInt reads a whole number of 32 bits; text that looks like one is refused, as the specification asks.
+func UnmarshalInt(v any) (int, error) {
+	n, err := wholeNumber(v)
+	if err != nil || n < math.MinInt32 || n > math.MaxInt32 {
+		return 0, errInt
+	}
+	return int(n), nil
+}
+
+// MarshalInt32 writes a whole number.
+func MarshalInt32(n int32) graphql.Marshaler { return graphql.MarshalInt32(n) }
+
+// UnmarshalInt32 is UnmarshalInt.
+func UnmarshalInt32(v any) (int32, error) {
+	n, err := UnmarshalInt(v)
+	return int32(n), err //nolint:gosec // its range was checked
+}
+
+// MarshalFloat writes a number; infinity and what is no number are errors.
+func MarshalFloat(f float64) graphql.ContextMarshaler { return graphql.MarshalFloatContext(f) }
+
+// UnmarshalFloat reads a number of 64 bits; text that looks like one is refused, as the specification asks.
+func UnmarshalFloat(_ context.Context, v any) (float64, error) {
+	if _, isText := v.(string); isText || v == nil {
+		return 0, errFloat
+	}
+	f, err := graphql.UnmarshalFloat(v)
+	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+		return 0, errFloat
+	}
+	return f, nil
 }
 
 // MarshalInt64 writes a whole number.
 func MarshalInt64(n int64) graphql.Marshaler { return graphql.MarshalInt64(n) }
 
 // UnmarshalInt64 reads a whole number.
-func UnmarshalInt64(v any) (int64, error) { return graphql.UnmarshalInt64(v) }
+func UnmarshalInt64(v any) (int64, error) { return wholeNumber(v) }
+
+func wholeNumber(v any) (int64, error) {
+	switch v := v.(type) {
+	case int:
+		return int64(v), nil
+	case int64:
+		return v, nil
+	case json.Number:
+		n, err := strconv.ParseInt(v.String(), 10, 64)
+		if err != nil {
+			return 0, errors.New("must be a whole number")
+		}
+		return n, nil
+	default:
+		return 0, errors.New("must be a whole number")
+	}
+}

@@ -51,6 +51,9 @@ func (h *Handler) prepare(text string) (*document, *refused) {
 		return nil, refusal
 	}
 	if list := h.validate(parsed); len(list) > 0 {
+		for _, e := range list {
+			place(parsed, e)
+		}
 		return nil, documentRefusal(list...)
 	}
 	h.findCursors(doc)
@@ -132,7 +135,9 @@ func (h *Handler) open(ctx context.Context, req *request, start time.Time) (*ope
 	if len(def.VariableDefinitions) > 0 {
 		var err error
 		if variables, err = validator.VariableValues(h.guard.schema, def, req.variables); err != nil {
-			return nil, documentRefusal(asGraphQL(err))
+			e := asGraphQL(err)
+			placeVariable(doc.ast, e)
+			return nil, documentRefusal(e)
 		}
 	}
 	op := &operation{plan: doc.ops[def]}

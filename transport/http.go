@@ -154,9 +154,12 @@ func (h *Handler) readGet(r *http.Request, t mediaType) (request, *refused) {
 	if err != nil {
 		return req, refusal(http.StatusBadRequest, "The query string of the URL is not valid.")
 	}
-	// As JSON the parameters go through the same checks as a body.
+	// The parameters go through the same checks as the members of a body.
 	for name, to := range map[string]*string{"query": &req.query, "operationName": &req.operationName} {
-		if *to, err = parameter(values, name); err != nil {
+		if *to, err = parameter(values, name); err == nil {
+			err = cleanText(*to, name)
+		}
+		if err != nil {
 			return req, refusal(http.StatusBadRequest, err.Error())
 		}
 	}
@@ -179,7 +182,7 @@ func parameter(values url.Values, name string) (string, error) {
 	case 0:
 		return "", nil
 	case 1:
-		return list[0], cleanText(list[0], name)
+		return list[0], nil
 	}
 	return "", errors.New("the parameter " + name + " is given more than once")
 }

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf16"
@@ -12,22 +11,18 @@ import (
 // maxNesting bounds objects and lists within variables; deeper JSON is refused.
 const maxNesting = 128
 
-// scanner reads one JSON text. It is strict (RFC 8259, nothing after the value), keeps numbers as they were written,
-// and refuses what our storage cannot hold: NUL characters and halves of surrogate pairs. Of equal keys the last wins.
-// Strings without escapes share memory with the text.
+// scanner reads one JSON text. It is strict (RFC 8259, nothing after the value) and keeps numbers as they were written. Of
+// equal keys the last wins. Strings without escapes share memory with the text.
+//
+// What our storage cannot hold (NUL, broken UTF-8, halves of surrogate pairs) stays as it is, so that the scalar that reads a
+// variable can refuse it and name the field; clean is for strings that no scalar will see.
 type scanner struct {
 	text  string
 	pos   int
 	depth int
 }
 
-// newScanner checks the encoding of the whole text.
-func newScanner(text string) (*scanner, error) {
-	if !utf8.ValidString(text) {
-		return nil, errors.New("the text is not valid UTF-8")
-	}
-	return &scanner{text: text}, nil
-}
+func newScanner(text string) *scanner { return &scanner{text: text} }
 
 func (s *scanner) fail(what string) error {
 	return fmt.Errorf("%s at byte %d", what, s.pos)
@@ -260,6 +255,20 @@ func (s *scanner) str() (string, error) {
 	return "", s.fail("unterminated string")
 }
 
+// clean is str for a string that must be UTF-8 without NUL.
+func (s *scanner) clean() (string, error) {
+	out, err := s.str()
+	switch {
+	case err != nil:
+		return "", err
+	case strings.IndexByte(out, 0) >= 0:
+		return "", s.fail("NUL character in a string")
+	case !utf8.ValidString(out):
+		return "", s.fail("a string is not valid UTF-8")
+	}
+	return out, nil
+}
+
 // escaped goes on with a string after its first backslash.
 func (s *scanner) escaped(from int) (string, error) {
 	// The length of the result is at most that of the source; the closing quote bounds it well enough.
@@ -325,20 +334,23 @@ func (s *scanner) unicode(out []byte) ([]byte, error) {
 	if !ok {
 		return nil, s.fail("unknown escape in a string")
 	}
-	if utf16.IsSurrogate(r) {
-		low := rune(-1)
-		if strings.HasPrefix(s.text[s.pos:], `\u`) {
-			s.pos += 2
-			low, _ = s.hex()
-		}
-		if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
-			return nil, s.fail("half of a surrogate pair in a string")
-		}
+	if !utf16.IsSurrogate(r) {
+		return utf8.AppendRune(out, r), nil
 	}
-	if r == 0 {
-		return nil, s.fail("NUL character in a string")
+	if strings.HasPrefix(s.text[s.pos:], `\u`) {
+		after := s.pos
+		s.pos += 2
+		low, ok := s.hex()
+		if !ok {
+			return nil, s.fail("unknown escape in a string")
+		}
+		if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+			return utf8.AppendRune(out, pair), nil
+		}
+		s.pos = after
 	}
-	return utf8.AppendRune(out, r), nil
+	// Half of a pair is kept in the form of its three bytes, which is no UTF-8.
+	return append(out, 0xe0|byte(r>>12), 0x80|byte(r>>6)&0x3f, 0x80|byte(r)&0x3f), nil
 }
 
 // hex reads four hexadecimal digits.

@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 )
@@ -61,11 +62,11 @@ const maxID = 256
 // parseMessage reads a message. Unknown members are ignored.
 func parseMessage(text string) (incoming, error) {
 	var m incoming
-	s, err := newScanner(text)
-	if err != nil {
-		return m, err
+	if !utf8.ValidString(text) { // RFC 6455 asks for it
+		return m, errors.New("the text is not valid UTF-8")
 	}
-	err = s.object(func(key string) error { return m.member(s, key) })
+	s := newScanner(text)
+	err := s.object(func(key string) error { return m.member(s, key) })
 	if err == nil {
 		err = s.end()
 	}

@@ -22,14 +22,11 @@ func (e shapeError) Error() string { return string(e) }
 // parseRequest reads the JSON of an HTTP body or of a subscribe payload. Unknown members are ignored.
 func parseRequest(text string) (request, error) {
 	var req request
-	s, err := newScanner(text)
-	if err != nil {
-		return req, err
-	}
+	s := newScanner(text)
 	if s.peek() == '[' {
 		return req, shapeError("a list of requests (batching) is not supported; send them one by one")
 	}
-	err = s.object(func(key string) error { return req.member(s, key) })
+	err := s.object(func(key string) error { return req.member(s, key) })
 	if err == nil {
 		err = s.end()
 	}
@@ -55,7 +52,7 @@ func (req *request) member(s *scanner, key string) (err error) {
 func optionalString(s *scanner, key string) (string, error) {
 	switch {
 	case s.peek() == '"':
-		return s.str()
+		return s.clean()
 	case s.null():
 		return "", nil
 	}
@@ -74,10 +71,7 @@ func optionalMap(s *scanner, key string) (map[string]any, error) {
 
 // parseMap reads the JSON object of a URL parameter.
 func parseMap(text, name string) (map[string]any, error) {
-	s, err := newScanner(text)
-	if err != nil {
-		return nil, err
-	}
+	s := newScanner(text)
 	out, err := optionalMap(s, name)
 	if err == nil {
 		err = s.end()
@@ -85,7 +79,7 @@ func parseMap(text, name string) (map[string]any, error) {
 	return out, err
 }
 
-// cleanText refuses text that is no UTF-8 or contains NUL, as JSON strings do.
+// cleanText refuses text that is no UTF-8 or contains NUL, as the strings of a body.
 func cleanText(text, name string) error {
 	if !utf8.ValidString(text) || strings.Contains(text, "\x00") {
 		return errors.New("the parameter " + name + " is not valid UTF-8 without NUL")

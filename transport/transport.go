@@ -22,7 +22,8 @@ import (
 
 // Config is what a Handler needs. Only Schema is required.
 type Config struct {
-	// Schema executes the operations.
+	// Schema executes the operations. Its scalars get the strings of variables as they came, broken UTF-8 and NUL included,
+	// and must refuse what they cannot take.
 	Schema graphql.ExecutableSchema
 
 	// Present turns an error into what the client reads. It sees every error: those of resolvers, and ours, which are

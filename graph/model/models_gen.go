@@ -28,6 +28,7 @@ type CancelJobInput struct {
 
 // The cancelled job.
 type CancelJobPayload struct {
+	// The job, as it is now.
 	Job job.Job `json:"job"`
 }
 
@@ -43,6 +44,7 @@ type CreateAPIKeyInput struct {
 
 // The new API key.
 type CreateAPIKeyPayload struct {
+	// The key, without its plaintext.
 	APIKey apikey.Key `json:"apiKey"`
 	// The key itself. It is not kept and cannot be shown again.
 	Plaintext string `json:"plaintext"`
@@ -74,6 +76,7 @@ type CreateDocumentInput struct {
 
 // The new document.
 type CreateDocumentPayload struct {
+	// The document, as it is stored.
 	Document Document `json:"document"`
 }
 
@@ -111,6 +114,7 @@ type CreateUserInput struct {
 
 // The new user.
 type CreateUserPayload struct {
+	// The user, as it is stored.
 	User user.User `json:"user"`
 }
 
@@ -149,18 +153,26 @@ type DocumentEdge struct {
 
 // Which documents; all given conditions must hold. At most 50 conditions.
 type DocumentFilter struct {
-	ID         graphql.Omittable[*query.ID]     `json:"id,omitempty"`
-	AuthorID   graphql.Omittable[*query.ID]     `json:"authorId,omitempty"`
+	// By uuid.
+	ID graphql.Omittable[*query.ID] `json:"id,omitempty"`
+	// By the uuid of who wrote it.
+	AuthorID graphql.Omittable[*query.ID] `json:"authorId,omitempty"`
+	// By the id in the system it came from.
 	ExternalID graphql.Omittable[*query.String] `json:"externalId,omitempty"`
-	Title      graphql.Omittable[*query.String] `json:"title,omitempty"`
-	Language   graphql.Omittable[*query.String] `json:"language,omitempty"`
-	Path       graphql.Omittable[*query.Path]   `json:"path,omitempty"`
+	// By title.
+	Title graphql.Omittable[*query.String] `json:"title,omitempty"`
+	// By language.
+	Language graphql.Omittable[*query.String] `json:"language,omitempty"`
+	// By place in the tree of paths.
+	Path graphql.Omittable[*query.Path] `json:"path,omitempty"`
 	// Has all these keys with these values.
 	Metadata graphql.Omittable[json.RawMessage] `json:"metadata,omitempty"`
 	// Has one of these tags, or all of them.
-	TagIds    graphql.Omittable[*document.TagFilter] `json:"tagIds,omitempty"`
-	CreatedAt graphql.Omittable[*query.Time]         `json:"createdAt,omitempty"`
-	UpdatedAt graphql.Omittable[*query.Time]         `json:"updatedAt,omitempty"`
+	TagIds graphql.Omittable[*document.TagFilter] `json:"tagIds,omitempty"`
+	// By when it was created.
+	CreatedAt graphql.Omittable[*query.Time] `json:"createdAt,omitempty"`
+	// By when it was last changed.
+	UpdatedAt graphql.Omittable[*query.Time] `json:"updatedAt,omitempty"`
 	// Has a vector, or has none.
 	HasEmbedding graphql.Omittable[*bool] `json:"hasEmbedding,omitempty"`
 	// All of these hold.
@@ -191,6 +203,7 @@ type EnqueueJobInput struct {
 
 // The new job.
 type EnqueueJobPayload struct {
+	// The job, or the live one with the same unique key.
 	Job job.Job `json:"job"`
 	// A live job with the same unique key was there and is returned.
 	Duplicate bool `json:"duplicate"`
@@ -255,14 +268,22 @@ type JobEdge struct {
 
 // Which jobs; all given conditions must hold. At most 50 conditions.
 type JobFilter struct {
-	ID         graphql.Omittable[*query.ID]        `json:"id,omitempty"`
-	Type       graphql.Omittable[*query.String]    `json:"type,omitempty"`
-	Status     graphql.Omittable[*JobStatusFilter] `json:"status,omitempty"`
-	Queue      graphql.Omittable[*query.String]    `json:"queue,omitempty"`
-	Priority   graphql.Omittable[*query.Int]       `json:"priority,omitempty"`
-	RunAt      graphql.Omittable[*query.Time]      `json:"runAt,omitempty"`
-	CreatedAt  graphql.Omittable[*query.Time]      `json:"createdAt,omitempty"`
-	FinishedAt graphql.Omittable[*query.Time]      `json:"finishedAt,omitempty"`
+	// By number or hashid.
+	ID graphql.Omittable[*query.ID] `json:"id,omitempty"`
+	// By type.
+	Type graphql.Omittable[*query.String] `json:"type,omitempty"`
+	// By where it stands.
+	Status graphql.Omittable[*JobStatusFilter] `json:"status,omitempty"`
+	// By queue.
+	Queue graphql.Omittable[*query.String] `json:"queue,omitempty"`
+	// By priority.
+	Priority graphql.Omittable[*query.Int] `json:"priority,omitempty"`
+	// By when it may run.
+	RunAt graphql.Omittable[*query.Time] `json:"runAt,omitempty"`
+	// By when it was enqueued.
+	CreatedAt graphql.Omittable[*query.Time] `json:"createdAt,omitempty"`
+	// By when it ended.
+	FinishedAt graphql.Omittable[*query.Time] `json:"finishedAt,omitempty"`
 	// All of these hold.
 	And graphql.Omittable[[]JobFilter] `json:"and,omitempty"`
 	// One of these holds.
@@ -333,6 +354,7 @@ type RetryJobInput struct {
 
 // The job that runs again.
 type RetryJobPayload struct {
+	// The job, as it is now.
 	Job job.Job `json:"job"`
 }
 
@@ -344,6 +366,7 @@ type RevokeAPIKeyInput struct {
 
 // The ended key.
 type RevokeAPIKeyPayload struct {
+	// The uuid.
 	ID string `json:"id"`
 }
 
@@ -393,23 +416,32 @@ type UpdateDocumentInput struct {
 	// The uuid or the hashid.
 	ID string `json:"id"`
 	// Fail with CONFLICT when the document is not at this version.
-	ExpectedVersion *int                       `json:"expectedVersion,omitempty"`
-	AuthorID        graphql.Omittable[*string] `json:"authorId,omitempty"`
-	Title           graphql.Omittable[*string] `json:"title,omitempty"`
-	Body            graphql.Omittable[*string] `json:"body,omitempty"`
-	Path            graphql.Omittable[*string] `json:"path,omitempty"`
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// A user of the tenant; cannot be cleared.
+	AuthorID graphql.Omittable[*string] `json:"authorId,omitempty"`
+	// 1 to 500 characters, not blank; cannot be cleared.
+	Title graphql.Omittable[*string] `json:"title,omitempty"`
+	// The text; cannot be cleared. A change of title or body drops the vector.
+	Body graphql.Omittable[*string] `json:"body,omitempty"`
+	// Labels of letters, digits and underscores joined by dots.
+	Path graphql.Omittable[*string] `json:"path,omitempty"`
 	// Replaces all keys.
 	Metadata graphql.Omittable[json.RawMessage] `json:"metadata,omitempty"`
 	// Replaces all tags.
-	TagIds     graphql.Omittable[[]int]    `json:"tagIds,omitempty"`
-	Longitude  graphql.Omittable[*float64] `json:"longitude,omitempty"`
-	Latitude   graphql.Omittable[*float64] `json:"latitude,omitempty"`
-	Language   graphql.Omittable[*string]  `json:"language,omitempty"`
-	ExternalID graphql.Omittable[*string]  `json:"externalId,omitempty"`
+	TagIds graphql.Omittable[[]int] `json:"tagIds,omitempty"`
+	// Degrees east; is cleared together with latitude.
+	Longitude graphql.Omittable[*float64] `json:"longitude,omitempty"`
+	// Degrees north; is cleared together with longitude.
+	Latitude graphql.Omittable[*float64] `json:"latitude,omitempty"`
+	// A code such as de, or plain for no stemming; null is en.
+	Language graphql.Omittable[*string] `json:"language,omitempty"`
+	// The id in the system it comes from; unique in the tenant.
+	ExternalID graphql.Omittable[*string] `json:"externalId,omitempty"`
 }
 
 // The changed document.
 type UpdateDocumentPayload struct {
+	// The document, as it is now.
 	Document Document `json:"document"`
 }
 
@@ -447,12 +479,18 @@ type Viewer struct {
 type DocumentOrder string
 
 const (
+	// The newest first.
 	DocumentOrderCreatedAtDesc DocumentOrder = "created_at_desc"
-	DocumentOrderCreatedAtAsc  DocumentOrder = "created_at_asc"
+	// The oldest first.
+	DocumentOrderCreatedAtAsc DocumentOrder = "created_at_asc"
+	// The last changed first.
 	DocumentOrderUpdatedAtDesc DocumentOrder = "updated_at_desc"
-	DocumentOrderUpdatedAtAsc  DocumentOrder = "updated_at_asc"
-	DocumentOrderTitleAsc      DocumentOrder = "title_asc"
-	DocumentOrderTitleDesc     DocumentOrder = "title_desc"
+	// The longest unchanged first.
+	DocumentOrderUpdatedAtAsc DocumentOrder = "updated_at_asc"
+	// By title, from A to Z.
+	DocumentOrderTitleAsc DocumentOrder = "title_asc"
+	// By title, from Z to A.
+	DocumentOrderTitleDesc DocumentOrder = "title_desc"
 )
 
 var AllDocumentOrder = []DocumentOrder{
@@ -599,8 +637,10 @@ func (e ErrorCode) MarshalJSON() ([]byte, error) {
 type JobOrder string
 
 const (
+	// The newest first.
 	JobOrderCreatedAtDesc JobOrder = "created_at_desc"
-	JobOrderCreatedAtAsc  JobOrder = "created_at_asc"
+	// The oldest first.
+	JobOrderCreatedAtAsc JobOrder = "created_at_asc"
 )
 
 var AllJobOrder = []JobOrder{
@@ -768,7 +808,9 @@ func (e SearchMode) MarshalJSON() ([]byte, error) {
 type TagMatch string
 
 const (
+	// One of the tags is enough.
 	TagMatchAny TagMatch = "ANY"
+	// All of the tags are needed.
 	TagMatchAll TagMatch = "ALL"
 )
 
