@@ -492,8 +492,8 @@ func TestNewRefuses(t *testing.T) {
 	ok := auth.Config{Issuer: issuer, JWTSecret: []byte(secret), Keys: &keys{}}
 	for name, change := range map[string]func(c *auth.Config){
 		"no secret": func(c *auth.Config) { c.JWTSecret = nil },
-		"no keys":        func(c *auth.Config) { c.Keys = nil },
-		"no issuer":      func(c *auth.Config) { c.Issuer = "" },
+		"no keys":   func(c *auth.Config) { c.Keys = nil },
+		"no issuer": func(c *auth.Config) { c.Issuer = "" },
 	} {
 		c := ok
 		change(&c)

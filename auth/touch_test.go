@@ -35,6 +35,9 @@ func inBubble(t *testing.T, f func(t *testing.T, b bundle, stop func())) {
 	})
 }
 
+// pass lets time go by on the bubble's clock; the test does not wait.
+func pass(d time.Duration) { <-time.After(d) }
+
 func TestLastUse(t *testing.T) {
 	t.Parallel()
 
@@ -42,11 +45,12 @@ func TestLastUse(t *testing.T) {
 		t.Parallel()
 
 		inBubble(t, func(t *testing.T, b bundle, stop func()) {
+			t.Helper()
 			g := b.keys.add(key, time.Time{}, "*")
 			begin := time.Now()
 			for range 1000 {
 				require.Empty(t, b.code(t, auth.Credentials{APIKey: key}))
-				time.Sleep(10 * time.Millisecond) // of the bubble: takes no time
+				pass(10 * time.Millisecond)
 			}
 			stop()
 			require.LessOrEqual(t, len(b.keys.writes()), 11)
@@ -65,15 +69,16 @@ func TestLastUse(t *testing.T) {
 		t.Parallel()
 
 		inBubble(t, func(t *testing.T, b bundle, stop func()) {
+			t.Helper()
 			one := b.keys.add(key, time.Time{}, "*")
 			two := b.keys.add("two", time.Time{}, "*")
 			require.Empty(t, b.code(t, auth.Credentials{APIKey: "two"}))
 			require.Empty(t, b.code(t, auth.Credentials{Bearer: b.token(t, key)}))
-			time.Sleep(1100 * time.Millisecond)
+			pass(1100 * time.Millisecond)
 			require.Len(t, b.keys.writes(), 1)
 			require.Contains(t, b.keys.writes()[0], one.KeyID)
 			require.Contains(t, b.keys.writes()[0], two.KeyID)
-			time.Sleep(5 * time.Second)
+			pass(5 * time.Second)
 			stop()
 			require.Len(t, b.keys.writes(), 1, "who is not used is not written")
 		})
@@ -83,6 +88,7 @@ func TestLastUse(t *testing.T) {
 		t.Parallel()
 
 		inBubble(t, func(t *testing.T, b bundle, stop func()) {
+			t.Helper()
 			g := b.keys.add(key, time.Time{}, "*")
 			require.Empty(t, b.code(t, auth.Credentials{APIKey: key}))
 			stop()
@@ -95,13 +101,14 @@ func TestLastUse(t *testing.T) {
 		t.Parallel()
 
 		inBubble(t, func(t *testing.T, b bundle, stop func()) {
+			t.Helper()
 			g := b.keys.add(key, time.Time{}, "*")
 			at := time.Now()
 			require.Empty(t, b.code(t, auth.Credentials{APIKey: key}))
 			b.keys.mu.Lock()
 			b.keys.fail = errors.New("down")
 			b.keys.mu.Unlock()
-			time.Sleep(3500 * time.Millisecond)
+			pass(3500 * time.Millisecond)
 			b.keys.mu.Lock()
 			b.keys.fail = nil
 			b.keys.mu.Unlock()
@@ -114,6 +121,7 @@ func TestLastUse(t *testing.T) {
 		t.Parallel()
 
 		inBubble(t, func(t *testing.T, b bundle, stop func()) {
+			t.Helper()
 			for i := range 2500 {
 				plaintext := string(rune('a'+i%26)) + time.Duration(i).String()
 				b.keys.add(plaintext, time.Time{}, "*")

@@ -147,25 +147,21 @@ func TestScope(t *testing.T) {
 func TestDo(t *testing.T) {
 	t.Parallel()
 
-	type bundle struct {
-		ctx context.Context
-		h   *db.DB
-	}
-	setup := func(t *testing.T) bundle {
+	setup := func(t *testing.T) (context.Context, *db.DB) {
 		t.Helper()
 		d := dbtest.New(t)
 		d.Exec(t, `CREATE TABLE notes (id int PRIMARY KEY); GRANT ALL ON notes TO app_api`)
-		return bundle{ctx: tenant.With(t.Context(), dbtest.Tenant(t, d)), h: d.API}
+		return tenant.With(t.Context(), dbtest.Tenant(t, d)), d.API
 	}
-	add := func(t *testing.T, ctx context.Context, h db.Handle, id int) { //nolint:revive // t comes first in helpers
+	add := func(t *testing.T, ctx context.Context, h db.Handle, id int) {
 		t.Helper()
 		n, err := db.Exec(ctx, h, `INSERT INTO notes VALUES ($1)`, id)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, n)
 	}
-	notes := func(t *testing.T, b bundle) []int {
+	notes := func(t *testing.T, ctx context.Context, h db.Handle) []int {
 		t.Helper()
-		list, err := db.List[int](b.ctx, b.h, `SELECT id FROM notes ORDER BY id`)
+		list, err := db.List[int](ctx, h, `SELECT id FROM notes ORDER BY id`)
 		require.NoError(t, err)
 		return list
 	}
@@ -174,73 +170,73 @@ func TestDo(t *testing.T) {
 	t.Run("it commits all", func(t *testing.T) {
 		t.Parallel()
 
-		b := setup(t)
-		require.NoError(t, b.h.Do(b.ctx, func(tx *db.Tx) error {
-			add(t, b.ctx, tx, 1)
-			add(t, b.ctx, tx, 2)
+		ctx, h := setup(t)
+		require.NoError(t, h.Do(ctx, func(tx *db.Tx) error {
+			add(t, ctx, tx, 1)
+			add(t, ctx, tx, 2)
 			return nil
 		}))
-		require.Equal(t, []int{1, 2}, notes(t, b))
+		require.Equal(t, []int{1, 2}, notes(t, ctx, h))
 	})
 
 	t.Run("an error rolls back all and comes out as it is", func(t *testing.T) {
 		t.Parallel()
 
-		b := setup(t)
+		ctx, h := setup(t)
 		mine := errs.New(errs.Conflict, "The job has already finished.")
-		err := b.h.Do(b.ctx, func(tx *db.Tx) error {
-			add(t, b.ctx, tx, 1)
+		err := h.Do(ctx, func(tx *db.Tx) error {
+			add(t, ctx, tx, 1)
 			return mine
 		})
 		require.Same(t, mine, err)
-		err = b.h.Do(b.ctx, func(*db.Tx) error { return errStop })
+		err = h.Do(ctx, func(*db.Tx) error { return errStop })
 		require.ErrorIs(t, err, errStop)
-		require.Empty(t, notes(t, b))
+		require.Empty(t, notes(t, ctx, h))
 	})
 
 	t.Run("a savepoint that fails takes only its own back", func(t *testing.T) {
 		t.Parallel()
 
-		b := setup(t)
-		require.NoError(t, b.h.Do(b.ctx, func(tx *db.Tx) error {
-			add(t, b.ctx, tx, 1)
-			require.ErrorIs(t, tx.Do(b.ctx, func(tx *db.Tx) error {
-				add(t, b.ctx, tx, 2)
+		ctx, h := setup(t)
+		require.NoError(t, h.Do(ctx, func(tx *db.Tx) error {
+			add(t, ctx, tx, 1)
+			require.ErrorIs(t, tx.Do(ctx, func(tx *db.Tx) error {
+				add(t, ctx, tx, 2)
 				return errStop
 			}), errStop)
-			require.Equal(t, errs.Conflict, code(tx.Do(b.ctx, func(tx *db.Tx) error {
-				_, err := db.Exec(b.ctx, tx, `INSERT INTO notes VALUES (1)`)
+			require.Equal(t, errs.Conflict, code(tx.Do(ctx, func(tx *db.Tx) error {
+				_, err := db.Exec(ctx, tx, `INSERT INTO notes VALUES (1)`)
 				return err
 			})))
-			return tx.Do(b.ctx, func(tx *db.Tx) error {
-				add(t, b.ctx, tx, 3)
+			return tx.Do(ctx, func(tx *db.Tx) error {
+				add(t, ctx, tx, 3)
 				return nil
 			})
 		}))
-		require.Equal(t, []int{1, 3}, notes(t, b))
+		require.Equal(t, []int{1, 3}, notes(t, ctx, h))
 	})
 
 	t.Run("a panic rolls back and gives the connection back", func(t *testing.T) {
 		t.Parallel()
 
-		b := setup(t)
+		ctx, h := setup(t)
 		require.PanicsWithValue(t, "boom", func() {
-			_ = b.h.Do(b.ctx, func(tx *db.Tx) error {
-				add(t, b.ctx, tx, 1)
-				return tx.Do(b.ctx, func(*db.Tx) error { panic("boom") })
+			_ = h.Do(ctx, func(tx *db.Tx) error {
+				add(t, ctx, tx, 1)
+				return tx.Do(ctx, func(*db.Tx) error { panic("boom") })
 			})
 		})
-		require.Empty(t, notes(t, b))
-		require.Zero(t, b.h.Stat().InUse)
+		require.Empty(t, notes(t, ctx, h))
+		require.Zero(t, h.Stat().InUse)
 	})
 
 	t.Run("a repository cannot tell a reader, a transaction and the pool apart", func(t *testing.T) {
 		t.Parallel()
 
-		b := setup(t)
-		require.NoError(t, db.Read(b.h).Do(b.ctx, func(tx *db.Tx) error {
-			for _, h := range []db.Handle{tx, db.Read(tx)} {
-				got, err := db.Get[int](b.ctx, h, "number", `SELECT 7`)
+		ctx, h := setup(t)
+		require.NoError(t, db.Read(h).Do(ctx, func(tx *db.Tx) error {
+			for _, in := range []db.Handle{tx, db.Read(tx)} {
+				got, err := db.Get[int](ctx, in, "number", `SELECT 7`)
 				require.NoError(t, err)
 				require.Equal(t, 7, got)
 			}

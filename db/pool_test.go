@@ -57,7 +57,7 @@ func TestRoles(t *testing.T) {
 			return err
 		}))
 		require.Equal(t, session, onConnection(`SELECT current_user::text`), "the next client of the connection starts anew")
-		require.Equal(t, "", onConnection(`SELECT coalesce(current_setting('app.tenant_id', true), '')`))
+		require.Empty(t, onConnection(`SELECT coalesce(current_setting('app.tenant_id', true), '')`))
 		require.Equal(t, "0", onConnection(`SELECT count(*)::text FROM pg_prepared_statements`))
 
 		users, err := db.List[string](ctx, h, `SELECT id::text FROM app_users ORDER BY id`)

@@ -2,7 +2,6 @@ package db_test
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -69,8 +68,8 @@ func (p *proxy) pipe(client, server net.Conn) {
 
 // copyEach tells of each chunk before it goes on, so that the answer cannot be seen before its question.
 func copyEach(to, from net.Conn, tell func()) {
-	defer to.Close()   //nolint:errcheck // one end is gone: so is the other
-	defer from.Close() //nolint:errcheck // as above
+	defer to.Close()
+	defer from.Close()
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
@@ -80,7 +79,7 @@ func copyEach(to, from net.Conn, tell func()) {
 				return
 			}
 		}
-		if err == io.EOF || err != nil {
+		if err != nil {
 			return
 		}
 	}

@@ -17,7 +17,7 @@ func withSSLMode(dsn, mode string) string {
 	// The other parameters are kept as they were written: url.Values would turn a blank into a plus sign, which libpq and
 	// pgx take for one.
 	kept := []string{"sslmode=" + url.QueryEscape(mode)}
-	for _, p := range strings.Split(u.RawQuery, "&") {
+	for p := range strings.SplitSeq(u.RawQuery, "&") {
 		if p != "" && !strings.HasPrefix(p, "sslmode=") {
 			kept = append(kept, p)
 		}

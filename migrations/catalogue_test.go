@@ -74,13 +74,13 @@ func TestRowSecurity(t *testing.T) {
 			}
 			cond := "(" + column + " = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid)"
 			got := rows(t, conn, `
-				SELECT format('%s %s %s %s|%s|%s|%s', c.relrowsecurity, c.relforcerowsecurity, p.polcmd, p.polpermissive,
+				SELECT format('%s,%s,%s,%s|%s|%s|%s', c.relrowsecurity, c.relforcerowsecurity, p.polcmd, p.polpermissive,
 				    CASE WHEN p.polroles = '{0}' THEN 'all' ELSE 'some' END,
 				    pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid))
 				FROM pg_class c
 				LEFT JOIN pg_policy p ON p.polrelid = c.oid AND p.polname = 'p_' || c.relname || '_tenant'
 				WHERE c.oid = $1::regclass`, table)
-			require.Equal(t, []string{"t t * t|all|" + cond + "|" + cond}, got, table)
+			require.Equal(t, []string{"t,t,*,t|all|" + cond + "|" + cond}, got, table)
 		}
 	})
 

@@ -23,7 +23,6 @@ import (
 // statement, functions check their tenant argument, and row-level security filters what is left.
 type layers struct {
 	d        *dbtest.DB
-	caller   context.Context // acts for tenant one
 	one, two tenant.Scope
 	document uuid.UUID // of tenant two
 	job      int64     // of tenant two
@@ -42,7 +41,6 @@ func newLayers(t *testing.T) layers {
 
 	d := dbtest.New(t)
 	l := layers{d: d, one: dbtest.Tenant(t, d), two: dbtest.Tenant(t, d)}
-	l.caller = tenant.With(t.Context(), l.one)
 	for _, s := range []tenant.Scope{l.one, l.two} {
 		id, err := db.Get[uuid.UUID](tenant.With(t.Context(), s), d.API, "document", `
 			SELECT id FROM create_document($1, $2, 'Secret plan', 'the secret of somebody')`, s.TenantID, s.UserID)
@@ -55,28 +53,34 @@ func newLayers(t *testing.T) layers {
 	return l
 }
 
+// caller acts for tenant one.
+func (l layers) caller(t *testing.T) context.Context {
+	t.Helper()
+	return tenant.With(t.Context(), l.one)
+}
+
 // api goes through the repositories, as the doors do.
 func (l layers) api(t *testing.T) {
 	t.Helper()
 
 	documents, jobs := document.New(l.d.API), job.New(l.d.API)
-	_, _, err := documents.Get(l.caller, l.document)
+	_, _, err := documents.Get(l.caller(t), l.document)
 	require.Equal(t, errs.NotFound, code(err))
-	require.Equal(t, errs.NotFound, code(documents.Delete(l.caller, l.document)))
-	list, err := documents.ByIDs(l.caller, []uuid.UUID{l.document})
+	require.Equal(t, errs.NotFound, code(documents.Delete(l.caller(t), l.document)))
+	list, err := documents.ByIDs(l.caller(t), []uuid.UUID{l.document})
 	require.NoError(t, err)
 	require.Empty(t, list)
-	n, err := documents.Count(l.caller, nil)
+	n, err := documents.Count(l.caller(t), nil)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
-	_, err = jobs.Get(l.caller, l.job)
+	_, err = jobs.Get(l.caller(t), l.job)
 	require.Equal(t, errs.NotFound, code(err))
-	_, err = jobs.Cancel(l.caller, l.job)
+	_, err = jobs.Cancel(l.caller(t), l.job)
 	require.Equal(t, errs.NotFound, code(err))
-	_, err = user.New(l.d.API).Get(l.caller, l.two.UserID)
+	_, err = user.New(l.d.API).Get(l.caller(t), l.two.UserID)
 	require.Equal(t, errs.NotFound, code(err))
 	text := "secret"
-	page, err := search.New(l.d.API).Search(l.caller, search.Params{Query: &text, First: query.MaxFirst, Mode: "fts", Language: "en"})
+	page, err := search.New(l.d.API).Search(l.caller(t), search.Params{Query: &text, First: query.MaxFirst, Mode: "fts", Language: "en"})
 	require.NoError(t, err)
 	require.Len(t, page.Hits, 1)
 	require.NotEqual(t, l.document, page.Hits[0].ID)
@@ -99,7 +103,7 @@ func (l layers) sql(t *testing.T) {
 		`UPDATE jobs SET priority = 9 WHERE id = @job RETURNING id::text`,
 		`SELECT job_id::text FROM job_events WHERE tenant_id = @two ORDER BY id`,
 	} {
-		got, err := db.List[string](l.caller, l.d.API, statement, l.args())
+		got, err := db.List[string](l.caller(t), l.d.API, statement, l.args())
 		if err != nil {
 			require.Contains(t, []errs.Code{errs.Forbidden, errs.NotFound}, code(err), "%s: %v", statement, errs.From(err).Unwrap())
 		}
@@ -112,7 +116,7 @@ func (l layers) sql(t *testing.T) {
 		`INSERT INTO documents (tenant_id, author_id, title, body) VALUES (@two, @user, 'x', 'x')`,
 		`UPDATE documents SET tenant_id = @two`,
 	} {
-		_, err := db.Exec(l.caller, l.d.API, statement, l.args())
+		_, err := db.Exec(l.caller(t), l.d.API, statement, l.args())
 		require.Error(t, err, statement)
 		// The author of another tenant is no author: that is found before the row is refused.
 		require.Contains(t, []errs.Code{errs.Forbidden, errs.Validation}, code(err), statement)
@@ -128,7 +132,7 @@ func (l layers) definer(t *testing.T) {
 		`SELECT count_documents_found(@two, 'secret', 10)`,
 		`SELECT get_tenant_stats(@two)`,
 	} {
-		_, err := db.Exec(l.caller, l.d.API, statement, l.args())
+		_, err := db.Exec(l.caller(t), l.d.API, statement, l.args())
 		require.Equal(t, errs.Forbidden, code(err), statement)
 	}
 }
@@ -173,7 +177,7 @@ func TestThreeLayers(t *testing.T) {
 		l.api(t)
 		l.sql(t)
 		l.untouched(t)
-		_, err := db.Exec(l.caller, l.d.API, `SELECT get_tenant_stats(@two)`, l.args())
+		_, err := db.Exec(l.caller(t), l.d.API, `SELECT get_tenant_stats(@two)`, l.args())
 		require.NoError(t, err, "the layer is really gone")
 	})
 
@@ -197,11 +201,11 @@ func TestThreeLayers(t *testing.T) {
 			`SELECT id::text FROM update_document(@document, @one, 'changed') ORDER BY id`,
 			`SELECT 'gone' WHERE delete_document(@document, @one)`,
 		} {
-			got, _ := db.List[string](l.caller, l.d.API, statement, l.args())
+			got, _ := db.List[string](l.caller(t), l.d.API, statement, l.args())
 			require.Empty(t, got, statement)
 		}
 		l.untouched(t)
-		list, err := db.List[string](l.caller, l.d.API, `SELECT id::text FROM documents WHERE id = @document ORDER BY id`, l.args())
+		list, err := db.List[string](l.caller(t), l.d.API, `SELECT id::text FROM documents WHERE id = @document ORDER BY id`, l.args())
 		require.NoError(t, err)
 		require.Len(t, list, 1, "the layer is really gone")
 	})

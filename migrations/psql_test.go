@@ -115,8 +115,8 @@ func TestDocumentFunctions(t *testing.T) {
 			"blank title":     `SELECT id FROM create_document('{T}', '{U}', '  ', 'x')`,
 			"unknown author":  `SELECT id FROM create_document('{T}', '{T}', 'x', 'x')`,
 			"bad path":        `SELECT id FROM create_document('{T}', '{U}', 'x', 'x', NULL, 'a b')`,
-			"half a location": `SELECT id FROM create_document('{T}', '{U}', 'x', 'x', NULL, NULL, NULL, 13.4)`,
-			"off the earth":   `SELECT id FROM create_document('{T}', '{U}', 'x', 'x', NULL, NULL, NULL, 13.4, 91)`,
+			"half a location": `SELECT id FROM create_document('{T}', '{U}', 'x', 'x', p_longitude => 13.4)`,
+			"off the earth":   `SELECT id FROM create_document('{T}', '{U}', 'x', 'x', p_longitude => 13.4, p_latitude => 91)`,
 			"unknown mode":    `SELECT id FROM search_documents('{T}', 'x', 5, NULL, 'magic')`,
 			"bad type":        `SELECT id FROM enqueue_job('{T}', 'No Type')`,
 		} {

@@ -45,6 +45,9 @@ func Lane() Variant {
 	return Full
 }
 
+// CI reports whether the tests decide about a change: then nothing that the server lacks may be skipped.
+func CI() bool { return os.Getenv("CI") != "" }
+
 // Extensions is what the lane means to db.Migrate.
 func (v Variant) Extensions() db.Extensions {
 	if v == Bare {

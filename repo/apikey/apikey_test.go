@@ -20,23 +20,27 @@ import (
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
 
 type bundle struct {
-	d     *dbtest.DB
-	keys  *apikey.Repo
-	scope tenant.Scope
-	mine  context.Context // the tenant of the test, as API
-	other context.Context // a stranger
+	d           *dbtest.DB
+	keys        *apikey.Repo
+	scope, them tenant.Scope
+}
+
+// mine is a context of the test's tenant, other of a stranger.
+func (b bundle) mine(t *testing.T) context.Context {
+	t.Helper()
+	return tenant.With(t.Context(), b.scope)
+}
+
+func (b bundle) other(t *testing.T) context.Context {
+	t.Helper()
+	return tenant.With(t.Context(), b.them)
 }
 
 func setup(t *testing.T) bundle {
 	t.Helper()
 
 	d := dbtest.New(t)
-	scope := dbtest.Tenant(t, d)
-	return bundle{
-		d: d, keys: apikey.New(d.API), scope: scope,
-		mine:  tenant.With(t.Context(), scope),
-		other: tenant.With(t.Context(), dbtest.Tenant(t, d)),
-	}
+	return bundle{d: d, keys: apikey.New(d.API), scope: dbtest.Tenant(t, d), them: dbtest.Tenant(t, d)}
 }
 
 func code(err error) errs.Code { return errs.From(err).Code }
@@ -48,7 +52,7 @@ func TestCreate(t *testing.T) {
 		t.Parallel()
 
 		b := setup(t)
-		k, plaintext, err := b.keys.Create(b.mine, "loader", nil, nil)
+		k, plaintext, err := b.keys.Create(b.mine(t), "loader", nil, nil)
 		require.NoError(t, err)
 		require.Regexp(t, `^sk_live_[A-Za-z0-9_-]{43}$`, plaintext)
 		require.Equal(t, plaintext[:12], k.Prefix)
@@ -71,9 +75,9 @@ func TestCreate(t *testing.T) {
 
 		b := setup(t)
 		expires := time.Now().Add(time.Hour)
-		k, _, err := b.keys.Create(b.mine, "loader", []string{"jobs:*", "documents:read"}, &expires)
+		k, _, err := b.keys.Create(b.mine(t), "loader", []string{"jobs:*", "documents:read"}, &expires)
 		require.NoError(t, err)
-		list, err := b.keys.List(b.mine)
+		list, err := b.keys.List(b.mine(t))
 		require.NoError(t, err)
 		require.Equal(t, []apikey.Key{k}, list)
 		require.WithinDuration(t, expires, *k.ExpiresAt, time.Millisecond)
@@ -83,9 +87,9 @@ func TestCreate(t *testing.T) {
 		t.Parallel()
 
 		b := setup(t)
-		_, one, err := b.keys.Create(b.mine, "same", nil, nil)
+		_, one, err := b.keys.Create(b.mine(t), "same", nil, nil)
 		require.NoError(t, err)
-		_, two, err := b.keys.Create(b.mine, "same", nil, nil)
+		_, two, err := b.keys.Create(b.mine(t), "same", nil, nil)
 		require.NoError(t, err)
 		require.NotEqual(t, one, two)
 	})
@@ -110,7 +114,7 @@ func TestCreate(t *testing.T) {
 			"51 scopes":    {"x", strings.Split(strings.Repeat("jobs:read ", 50)+"jobs:read", " "), nil, "scopes"},
 			"comma inside": {"x", []string{"jobs:read,documents:read"}, nil, "scopes"},
 		} {
-			_, plaintext, err := b.keys.Create(b.mine, c.name, c.scopes, c.expires)
+			_, plaintext, err := b.keys.Create(b.mine(t), c.name, c.scopes, c.expires)
 			require.Equal(t, errs.Validation, code(err), name)
 			require.Equal(t, c.field, errs.From(err).Field, name)
 			require.Empty(t, plaintext, name)
@@ -143,7 +147,7 @@ func TestAuthenticate(t *testing.T) {
 
 		b := setup(t)
 		expires := time.Now().Add(time.Hour)
-		k, plaintext, err := b.keys.Create(b.mine, "loader", []string{"jobs:read"}, &expires)
+		k, plaintext, err := b.keys.Create(b.mine(t), "loader", []string{"jobs:read"}, &expires)
 		require.NoError(t, err)
 		want := apikey.Grant{TenantID: b.scope.TenantID, KeyID: k.ID, Scopes: []string{"jobs:read"}, ExpiresAt: k.ExpiresAt}
 		got, err := b.keys.Authenticate(t.Context(), apikey.Hash(plaintext))
@@ -166,14 +170,14 @@ func TestAuthenticate(t *testing.T) {
 		}
 		gone(apikey.Key{ID: uuid.New()}, "sk_live_nobody")
 
-		expired, plaintext, err := b.keys.Create(b.mine, "expired", nil, nil)
+		expired, plaintext, err := b.keys.Create(b.mine(t), "expired", nil, nil)
 		require.NoError(t, err)
 		b.d.Exec(t, `UPDATE api_keys SET expires_at = now() - interval '1s' WHERE id = $1`, expired.ID)
 		gone(expired, plaintext)
 
-		revoked, plaintext, err := b.keys.Create(b.mine, "revoked", nil, nil)
+		revoked, plaintext, err := b.keys.Create(b.mine(t), "revoked", nil, nil)
 		require.NoError(t, err)
-		require.NoError(t, b.keys.Revoke(b.mine, revoked.ID))
+		require.NoError(t, b.keys.Revoke(b.mine(t), revoked.ID))
 		gone(revoked, plaintext)
 	})
 }
@@ -182,32 +186,32 @@ func TestRevoke(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	k, plaintext, err := b.keys.Create(b.mine, "loader", nil, nil)
+	k, plaintext, err := b.keys.Create(b.mine(t), "loader", nil, nil)
 	require.NoError(t, err)
 
-	require.Equal(t, errs.NotFound, code(b.keys.Revoke(b.other, k.ID)), "a stranger's key does not exist")
+	require.Equal(t, errs.NotFound, code(b.keys.Revoke(b.other(t), k.ID)), "a stranger's key does not exist")
 	_, err = b.keys.Authenticate(t.Context(), apikey.Hash(plaintext))
 	require.NoError(t, err, "and it goes on")
 
-	require.NoError(t, b.keys.Revoke(b.mine, k.ID))
-	list, err := b.keys.List(b.mine)
+	require.NoError(t, b.keys.Revoke(b.mine(t), k.ID))
+	list, err := b.keys.List(b.mine(t))
 	require.NoError(t, err)
 	first := list[0].RevokedAt
 	require.NotNil(t, first)
-	require.NoError(t, b.keys.Revoke(b.mine, k.ID), "twice is no error")
-	list, err = b.keys.List(b.mine)
+	require.NoError(t, b.keys.Revoke(b.mine(t), k.ID), "twice is no error")
+	list, err = b.keys.List(b.mine(t))
 	require.NoError(t, err)
 	require.Equal(t, first, list[0].RevokedAt, "the first time stays")
-	require.Equal(t, errs.NotFound, code(b.keys.Revoke(b.mine, uuid.New())))
+	require.Equal(t, errs.NotFound, code(b.keys.Revoke(b.mine(t), uuid.New())))
 }
 
 func TestListIsTheTenants(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	_, _, err := b.keys.Create(b.mine, "loader", nil, nil)
+	_, _, err := b.keys.Create(b.mine(t), "loader", nil, nil)
 	require.NoError(t, err)
-	list, err := b.keys.List(b.other)
+	list, err := b.keys.List(b.other(t))
 	require.NoError(t, err)
 	require.NotNil(t, list)
 	require.Empty(t, list)
@@ -217,9 +221,9 @@ func TestTouch(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	one, _, err := b.keys.Create(b.mine, "one", nil, nil)
+	one, _, err := b.keys.Create(b.mine(t), "one", nil, nil)
 	require.NoError(t, err)
-	two, _, err := b.keys.Create(b.other, "of another tenant", nil, nil)
+	two, _, err := b.keys.Create(b.other(t), "of another tenant", nil, nil)
 	require.NoError(t, err)
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	lastUsed := func(id uuid.UUID) time.Time {

@@ -19,20 +19,23 @@ import (
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
 
 type bundle struct {
-	users *user.Repo
-	mine  context.Context // the tenant of the test
-	other context.Context // a stranger
+	users    *user.Repo
+	me, them tenant.Scope
+}
+
+// mine is a context of the test's tenant, other of a stranger.
+func (b bundle) mine(t *testing.T) context.Context { t.Helper(); return tenant.With(t.Context(), b.me) }
+
+func (b bundle) other(t *testing.T) context.Context {
+	t.Helper()
+	return tenant.With(t.Context(), b.them)
 }
 
 func setup(t *testing.T) bundle {
 	t.Helper()
 
 	d := dbtest.New(t)
-	return bundle{
-		users: user.New(d.API),
-		mine:  tenant.With(t.Context(), dbtest.Tenant(t, d)),
-		other: tenant.With(t.Context(), dbtest.Tenant(t, d)),
-	}
+	return bundle{users: user.New(d.API), me: dbtest.Tenant(t, d), them: dbtest.Tenant(t, d)}
 }
 
 func code(err error) errs.Code { return errs.From(err).Code }
@@ -44,10 +47,10 @@ func TestCreate(t *testing.T) {
 		t.Parallel()
 
 		b := setup(t)
-		made, err := b.users.Create(b.mine, "Ada@example.org")
+		made, err := b.users.Create(b.mine(t), "Ada@example.org")
 		require.NoError(t, err)
 		require.Equal(t, "Ada@example.org", made.Email)
-		got, err := b.users.Get(b.mine, made.ID)
+		got, err := b.users.Get(b.mine(t), made.ID)
 		require.NoError(t, err)
 		require.Equal(t, made, got)
 	})
@@ -56,9 +59,9 @@ func TestCreate(t *testing.T) {
 		t.Parallel()
 
 		b := setup(t)
-		_, err := b.users.Create(b.mine, "ada@example.org")
+		_, err := b.users.Create(b.mine(t), "ada@example.org")
 		require.NoError(t, err)
-		_, err = b.users.Create(b.mine, "ADA@Example.org")
+		_, err = b.users.Create(b.mine(t), "ADA@Example.org")
 		require.Equal(t, errs.Conflict, code(err))
 		require.Equal(t, "email", errs.From(err).Field)
 	})
@@ -67,9 +70,9 @@ func TestCreate(t *testing.T) {
 		t.Parallel()
 
 		b := setup(t)
-		_, err := b.users.Create(b.mine, "ada@example.org")
+		_, err := b.users.Create(b.mine(t), "ada@example.org")
 		require.NoError(t, err)
-		_, err = b.users.Create(b.other, "ada@example.org")
+		_, err = b.users.Create(b.other(t), "ada@example.org")
 		require.NoError(t, err)
 	})
 
@@ -78,7 +81,7 @@ func TestCreate(t *testing.T) {
 
 		b := setup(t)
 		for _, bad := range []string{"", "ada", "ada@", "@example.org", "a b@example.org", "a@b@c", "'; DROP TABLE app_users --"} {
-			_, err := b.users.Create(b.mine, bad)
+			_, err := b.users.Create(b.mine(t), bad)
 			require.Equal(t, errs.Validation, code(err), bad)
 			require.Equal(t, "email", errs.From(err).Field, bad)
 		}
@@ -96,15 +99,15 @@ func TestOtherTenant(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	made, err := b.users.Create(b.mine, "ada@example.org")
+	made, err := b.users.Create(b.mine(t), "ada@example.org")
 	require.NoError(t, err)
 
-	_, err = b.users.Get(b.other, made.ID)
+	_, err = b.users.Get(b.other(t), made.ID)
 	require.Equal(t, errs.NotFound, code(err))
-	list, err := b.users.ByIDs(b.other, []uuid.UUID{made.ID})
+	list, err := b.users.ByIDs(b.other(t), []uuid.UUID{made.ID})
 	require.NoError(t, err)
 	require.Empty(t, list)
-	n, err := b.users.Count(b.other)
+	n, err := b.users.Count(b.other(t))
 	require.NoError(t, err)
 	require.Equal(t, 1, n, "its own user only")
 }
@@ -113,16 +116,16 @@ func TestByIDs(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	one, err := b.users.Create(b.mine, "one@example.org")
+	one, err := b.users.Create(b.mine(t), "one@example.org")
 	require.NoError(t, err)
-	two, err := b.users.Create(b.mine, "two@example.org")
+	two, err := b.users.Create(b.mine(t), "two@example.org")
 	require.NoError(t, err)
 
-	got, err := b.users.ByIDs(b.mine, []uuid.UUID{two.ID, uuid.New(), one.ID, one.ID})
+	got, err := b.users.ByIDs(b.mine(t), []uuid.UUID{two.ID, uuid.New(), one.ID, one.ID})
 	require.NoError(t, err)
 	require.ElementsMatch(t, []user.User{one, two}, got)
 
-	got, err = b.users.ByIDs(b.mine, nil)
+	got, err = b.users.ByIDs(b.mine(t), nil)
 	require.NoError(t, err)
 	require.NotNil(t, got)
 	require.Empty(t, got)
@@ -133,14 +136,14 @@ func TestList(t *testing.T) {
 
 	b := setup(t)
 	for i := range 6 { // and one of the set-up
-		_, err := b.users.Create(b.mine, fmt.Sprintf("user%d@example.org", i))
+		_, err := b.users.Create(b.mine(t), fmt.Sprintf("user%d@example.org", i))
 		require.NoError(t, err)
 	}
 	size := 3
 	var got []string
 	page := query.Page{First: &size}
 	for {
-		users, info, err := b.users.List(b.mine, page)
+		users, info, err := b.users.List(b.mine(t), page)
 		require.NoError(t, err)
 		for _, u := range users {
 			got = append(got, u.Email)
@@ -156,11 +159,11 @@ func TestList(t *testing.T) {
 		"user0@example.org", "user@example.org",
 	}, got, "newest first, none twice, none left out")
 
-	n, err := b.users.Count(b.mine)
+	n, err := b.users.Count(b.mine(t))
 	require.NoError(t, err)
 	require.Equal(t, 7, n)
 
 	bad := "not a cursor"
-	_, _, err = b.users.List(b.mine, query.Page{After: &bad})
+	_, _, err = b.users.List(b.mine(t), query.Page{After: &bad})
 	require.Equal(t, errs.Validation, code(err))
 }
