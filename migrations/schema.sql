@@ -575,9 +575,6 @@ FUNCTION report_job_progress(p_id bigint, p_lease_id bigint, p_percent integer) 
 FUNCTION requeue_job(p_tenant_id uuid, p_id bigint) RETURNS jobs
     -- plpgsql, volatile; may be called by app_api
 
-FUNCTION rescue_dead_runs(p_dead_after interval) RETURNS integer
-    -- plpgsql, volatile; may be called by app_worker
-
 FUNCTION rescue_jobs(p_older_than interval, p_dead_after interval DEFAULT '00:00:30'::interval) RETURNS integer
     -- plpgsql, volatile; may be called by app_worker
 

@@ -1,6 +1,7 @@
 -- rescue_jobs(older_than, dead_after) takes back runs whose worker is dead and returns how many: the worker's heartbeat is older
--- than dead_after (or it has none) and the run is older than older_than. A rescue is no failure and gives the attempt
--- back; a job that has brought down five workers fails, so that it cannot do so for ever.
+-- than dead_after, or it has none, and the run is older than older_than. Without older_than it asks nothing of a run's age and
+-- leaves runs alone that belong to no worker process (claim_job), since only their age can tell. A rescue is no failure
+-- and gives the attempt back; a job that has brought down five workers fails, so that it cannot do so for ever.
 -- Locks the rows it takes, and skips those that others have locked.
 CREATE OR REPLACE FUNCTION rescue_jobs(p_older_than interval, p_dead_after interval DEFAULT '30 seconds') RETURNS int
 LANGUAGE plpgsql AS $$
@@ -19,7 +20,8 @@ BEGIN
         SELECT s.id
         FROM jobs s
         LEFT JOIN job_workers w ON w.id = s.worker_id
-        WHERE s.status = 'running' AND s.started_at < now() - p_older_than
+        WHERE s.status = 'running'
+          AND CASE WHEN p_older_than IS NULL THEN s.worker_id IS NOT NULL ELSE s.started_at < now() - p_older_than END
           AND (w.id IS NULL OR w.heartbeat_at < now() - p_dead_after)
         ORDER BY s.id
         LIMIT 5000

@@ -1,7 +1,7 @@
 -- search_documents_page(tenant, …) returns one page of ranked ids: every given condition must hold. With a point the
 -- nearest come first, then the rank decides; ties go to the newer document, then to the greater id. The page starts
 -- after the tuple of a previous hit (p_after_*).
--- Raises ZE400 for a path, a mode or a location that is not valid, 42501 for another tenant.
+-- Raises ZE400 for a path, a mode, a language or a location that is not valid, 42501 for another tenant.
 -- SECURITY DEFINER: @@, <@, && and @> are not leakproof, so row-level security on the caller would keep them from using an
 -- index. The tenant is an argument, checked, and part of every index condition.
 CREATE OR REPLACE FUNCTION search_documents_page(p_tenant_id uuid, p_query text, p_limit int, p_path_prefix text DEFAULT NULL,
@@ -33,6 +33,9 @@ BEGIN
     END IF;
     IF length(p_query) > 1000 THEN
         RAISE EXCEPTION 'A query has at most 1,000 characters.' USING ERRCODE = 'ZE400', COLUMN = 'query';
+    END IF;
+    IF p_language <> 'plain' AND search_config(p_language) = 'plain_unaccent'::regconfig THEN
+        RAISE EXCEPTION 'This is not a language code such as "en", or "plain" for no stemming.' USING ERRCODE = 'ZE400', COLUMN = 'language';
     END IF;
 
     IF p_query IS NOT NULL THEN

@@ -240,7 +240,7 @@ func (r *Runs) Release(ctx context.Context, runs []Lease) (int64, error) {
 func (r *Runs) Rescue(ctx context.Context, deadAfter time.Duration) (int, error) {
 	return db.Get[int](ctx, r.db, "job", `
 		-- name: job.Rescue
-		SELECT rescue_dead_runs(make_interval(secs => @dead::float8))`,
+		SELECT rescue_jobs(NULL, make_interval(secs => @dead::float8))`,
 		pgx.NamedArgs{"dead": deadAfter.Seconds()})
 }
 
