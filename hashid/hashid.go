@@ -73,7 +73,7 @@ func New(salt, alphabet string, minLength int) (*Codec, error) {
 		c.at[i] = -1
 	}
 	for i, l := range c.letters {
-		c.at[l] = int16(i) //nolint:gosec // at most 128 letters
+		c.at[l] = int16(i)
 		a := append([]byte(nil), c.letters...)
 		c.reorder(a, l)
 		c.first = append(c.first, a)
@@ -172,7 +172,7 @@ func (c *Codec) pad(r, a []byte, sum uint64) []byte {
 // read takes a text apart without asking whether Encode would write it.
 func (c *Codec) read(hash string) ([]int64, error) {
 	parts := strings.FieldsFunc(hash, func(r rune) bool { return r < 128 && c.kind[r] == 'g' })
-	body := ""
+	var body string
 	switch n := strings.Count(hash, "") - 1; {
 	case n == 0 || len(parts) == 0 || n != len(hash):
 		return nil, ErrInvalid
@@ -213,7 +213,7 @@ func digits(s string, a []byte) (uint64, bool) {
 	for i := range len(s) {
 		d := bytes.IndexByte(a, s[i])
 		hi, lo := bits.Mul64(n, uint64(len(a)))
-		sum, carry := bits.Add64(lo, uint64(max(d, 0)), 0) //nolint:gosec // not negative
+		sum, carry := bits.Add64(lo, uint64(max(d, 0)), 0)
 		if d < 0 || hi != 0 || carry != 0 {
 			return 0, false
 		}

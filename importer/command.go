@@ -45,7 +45,7 @@ func Command(ctx context.Context, h *db.DB, o CommandOptions) (clean bool, err e
 	if err != nil {
 		return false, err
 	}
-	defer in.Close() //nolint:errcheck // only read
+	defer in.Close()
 	out := &lazyFile{path: o.Rejects}
 	if out.path == "" {
 		out.path = name + ".rejects.ndjson"

@@ -351,7 +351,7 @@ func TestSilentInput(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	in, out := io.Pipe()
-	defer out.Close() //nolint:errcheck // ends the read that was left behind
+	defer out.Close() // ends the read that was left behind
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		_, _ = io.WriteString(out, lines(1, 0)) // returns when it was read

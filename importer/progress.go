@@ -28,9 +28,9 @@ type Bar struct {
 // NewBar returns a Bar on w. It is a terminal's bar when w is a file that is one.
 func NewBar(w io.Writer) *Bar {
 	b := &Bar{out: w, clock: time.Now}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) { //nolint:gosec // a descriptor is small
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		b.width = 80
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 { //nolint:gosec // as above
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 			b.width = width
 		}
 	}

@@ -134,11 +134,11 @@ func (r *run) take(ctx context.Context, queues []chan *batch, batches []*batch, 
 	if len(faults) > 0 {
 		return r.rejects.add(l.number, l.text, faults)
 	}
-	w := int(l.number) % len(queues) //nolint:gosec // not negative
+	w := int(l.number) % len(queues)
 	if key != "" {
 		h := fnv.New32a()
-		_, _ = io.WriteString(h, key) // never fails
-		w = int(h.Sum32() % uint32(len(queues)))
+		_, _ = io.WriteString(h, key)            // never fails
+		w = int(h.Sum32() % uint32(len(queues))) //nolint:gosec // at most MaxWorkers
 	}
 	if b := batches[w]; b != nil && b.bytes+len(l.text) > MaxBatchBytes {
 		batches[w] = nil

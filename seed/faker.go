@@ -35,7 +35,7 @@ func Faker(kind string, tenantID uuid.UUID, n int) *gofakeit.Faker {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], uint64(n)) //nolint:gosec // not negative
 	_, _ = h.Write(b[:])
-	return gofakeit.NewFaker(rand.NewPCG(Seed, h.Sum64()), false) //nolint:gosec // reproducible on purpose
+	return gofakeit.NewFaker(rand.NewPCG(Seed, h.Sum64()), false)
 }
 
 // fakeID is the fixed id of a generated record.

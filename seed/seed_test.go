@@ -31,9 +31,9 @@ func run(t *testing.T, d *dbtest.DB, o seed.Options) seed.Report {
 	return r
 }
 
-func one[T any](t *testing.T, ctx context.Context, h db.Handle, sql string, args ...any) T {
+func one[T any](t *testing.T, h db.Handle, sql string) T {
 	t.Helper()
-	v, err := db.Get[T](ctx, h, "row", sql, args...)
+	v, err := db.Get[T](t.Context(), h, "row", sql)
 	require.NoError(t, err)
 	return v
 }
@@ -65,7 +65,7 @@ func TestFixed(t *testing.T) {
 		Known    bool
 		Stats    int
 	}
-	require.Equal(t, state{"done failed pending running", 2, true, 34}, one[state](t, t.Context(), d.Owner, `
+	require.Equal(t, state{"done failed pending running", 2, true, 34}, one[state](t, d.Owner, `
 		-- name: seed_test.TestFixed
 		SELECT (SELECT string_agg(DISTINCT status, ' ' ORDER BY status) FROM jobs) AS statuses,
 		       (SELECT count(*) FROM jobs WHERE status = 'pending' AND run_at > now()) AS future,
@@ -77,7 +77,7 @@ func TestFixed(t *testing.T) {
 	d.Exec(t, `UPDATE documents SET title = 'mine' WHERE id = '00000000-0000-0000-0000-000000000101'`)
 	d.Exec(t, `UPDATE jobs SET status = 'done', finished_at = now() WHERE unique_key = 'seed:1'`)
 	require.Equal(t, seed.Report{}, run(t, d, seed.Options{}))
-	require.Equal(t, "mine", one[string](t, t.Context(), d.Owner, `
+	require.Equal(t, "mine", one[string](t, d.Owner, `
 		-- name: seed_test.TestFixed
 		SELECT title FROM documents WHERE id = '00000000-0000-0000-0000-000000000101'`))
 
@@ -152,7 +152,7 @@ func TestCount(t *testing.T) {
 		    (SELECT string_agg((j.tenant_id, j.type, j.payload, j.status, j.attempts, j.created_at, j.finished_at)::text, ',' ORDER BY j.tenant_id, j.unique_key)
 		     FROM jobs j WHERE j.unique_key LIKE 'seed:fake:%') ||
 		    (SELECT string_agg(f::text, ',' ORDER BY f.tenant_id, f.id) FROM files f WHERE f.id > '00000001-0000-0000-0000-000000000000'))`
-	require.Equal(t, one[string](t, t.Context(), d.Owner, content), one[string](t, t.Context(), other.Owner, content))
+	require.Equal(t, one[string](t, d.Owner, content), one[string](t, other.Owner, content))
 }
 
 func TestCountRefused(t *testing.T) {
