@@ -1,0 +1,122 @@
+// Command bench measures the product: every figure beside a peer or a physical limit that is measured in the same run, so
+// that the ratio says something on any machine. docs/benchmarks.md tells how, and what came out.
+//
+//	go run ./bench [-only read,page,import,realtime,start,jobs] [-seconds 10] [-bin bin/stackforge] [-strict] [-keep]
+//
+// It runs a PostgreSQL of its own with durable settings in a temporary folder, and the built program in processes of its
+// own. Nothing but loopback and unix sockets is used. The exit code is 0 also when a bar is missed, unless -strict.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) //nolint:forbidigo // the root of all
+	defer stop()
+	var err error
+	if len(os.Args) > 1 && os.Args[1] == "bare" {
+		err = serveBare(ctx, os.Args[2:])
+	} else {
+		err = run(ctx)
+	}
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// part is one group of figures.
+type part struct {
+	name string
+	run  func(b *bench, ctx context.Context) error
+}
+
+func parts() []part {
+	return []part{
+		{"read", (*bench).readPart}, {"page", (*bench).pagePart}, {"realtime", (*bench).realtimePart}, {"jobs", (*bench).jobsPart},
+		{"import", (*bench).importPart}, {"start", (*bench).startPart},
+	}
+}
+
+// options are the flags.
+type options struct {
+	bin     string
+	keep    bool
+	only    []string
+	seconds int
+	strict  bool
+}
+
+func parse() (options, error) {
+	var o options
+	var only string
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.StringVar(&only, "only", "", "parts to run, separated by commas: read, page, realtime, jobs, import, start (default all)")
+	fs.IntVar(&o.seconds, "seconds", 10, "time of each measured side of a part")
+	fs.StringVar(&o.bin, "bin", "bin/stackforge", "the program to measure")
+	fs.BoolVar(&o.strict, "strict", false, "exit with 1 when a bar is missed")
+	fs.BoolVar(&o.keep, "keep", false, "keep the temporary folder, with the logs of the processes")
+	if err := fs.Parse(os.Args[1:]); err != nil {
+		return o, err
+	}
+	if o.seconds < 2 || o.seconds > 600 {
+		return o, errors.New("-seconds must be from 2 to 600")
+	}
+	if only != "" {
+		o.only = strings.Split(only, ",")
+	}
+	for _, name := range o.only {
+		if !slices.ContainsFunc(parts(), func(p part) bool { return p.name == name }) {
+			return o, fmt.Errorf("-only: there is no part %q", name)
+		}
+	}
+	bin, err := filepath.Abs(o.bin)
+	if err == nil {
+		_, err = os.Stat(bin)
+	}
+	o.bin = bin
+	return o, err
+}
+
+func run(ctx context.Context) error {
+	o, err := parse()
+	if err != nil {
+		return err
+	}
+	b, err := newBench(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer b.close(context.WithoutCancel(ctx))
+	for _, p := range parts() {
+		if len(o.only) > 0 && !slices.Contains(o.only, p.name) {
+			continue
+		}
+		start := time.Now()
+		b.logf("%s …", p.name)
+		if err := p.run(b, ctx); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			// One part that cannot run must not hide the others.
+			b.report.failed(p.name, err)
+		}
+		b.logf("%s took %s", p.name, time.Since(start).Round(time.Second))
+	}
+	b.report.print(os.Stdout)
+	if o.strict && b.report.missed() {
+		return errors.New("a bar was missed")
+	}
+	return nil
+}
