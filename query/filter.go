@@ -95,6 +95,14 @@ func And(conds ...string) string { return join(" AND ", conds) }
 // Or joins conditions of which one must hold; "" when there are none.
 func Or(conds ...string) string { return join(" OR ", conds) }
 
+// Always turns no condition into one that always holds, for a part of an Or.
+func Always(cond string) string {
+	if cond == "" {
+		return "true"
+	}
+	return cond
+}
+
 // Not turns a condition round. A condition on a missing value is not true, so its opposite is: NOT … IS TRUE.
 func Not(cond string) string {
 	if cond == "" {

@@ -6,6 +6,11 @@ import (
 	"hash/fnv"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
 )
 
 // Limits of a page.
@@ -84,7 +89,7 @@ func (o Order) cond(w *Where, field string, cursor *string, greater bool) string
 		return ""
 	}
 	value, id, ok := o.Decode(*cursor)
-	if !ok {
+	if !ok || !readable(o.Type, value) || !readable(o.IDType, id) {
 		w.Fail(field, "This is not a cursor of this list and order.")
 		return ""
 	}
@@ -118,6 +123,22 @@ func (o Order) Decode(cursor string) (value, id string, ok bool) {
 		return "", "", false
 	}
 	return parts[1], parts[2], true
+}
+
+// readable reports whether a text can be cast to a type that orders have; anybody can make up a cursor.
+func readable(sqlType, text string) bool {
+	switch sqlType {
+	case "timestamptz":
+		t, err := time.Parse(time.RFC3339Nano, text)
+		return err == nil && t.Year() > 0
+	case "uuid":
+		return len(text) == 36 && uuid.Validate(text) == nil
+	case "bigint":
+		_, err := strconv.ParseInt(text, 10, 64)
+		return err == nil
+	default:
+		return utf8.ValidString(text) && strings.IndexByte(text, 0) < 0
+	}
 }
 
 // hash binds a cursor to its order without showing column names.

@@ -55,7 +55,7 @@ func TestWindow(t *testing.T) {
 
 		w := query.NewWhere("tenant")
 		o := order()
-		win := query.Page{First: ptr(2), After: ptr(o.Cursor("2026-01-01", "id"))}.Window(w, o)
+		win := query.Page{First: ptr(2), After: ptr(o.Cursor("2026-01-01T00:00:00Z", "00000000-0000-7000-8000-000000000001"))}.Window(w, o)
 		require.NoError(t, w.Err())
 		require.Equal(t, "(d.created_at, d.id) < ($2::text::timestamptz, $3::text::uuid)", win.Where)
 		require.Equal(t, "ORDER BY d.created_at DESC, d.id DESC LIMIT 3", win.OrderBy)
@@ -91,6 +91,30 @@ func TestCursorOfAnotherOrder(t *testing.T) {
 	other.Name = "created_at_asc"
 	_, _, ok := other.Decode(o.Cursor("v", "id"))
 	require.False(t, ok)
+}
+
+// The hash in a cursor is no secret, so what it holds may be anything.
+func TestMadeUpCursors(t *testing.T) {
+	t.Parallel()
+
+	const id = "00000000-0000-7000-8000-000000000001"
+	o, byTitle, byNumber := order(), order(), order()
+	byTitle.Type, byNumber.IDType = "text", "bigint"
+	for _, c := range []struct {
+		order     query.Order
+		value, id string
+	}{
+		{o, "yesterday", id},
+		{o, "2026-01-01T00:00:00Z", "x"},
+		{o, "2026-01-01T00:00:00Z", "{" + id[:34] + "}"},
+		{o, "infinity", id},
+		{byTitle, "a\x00b", id},
+		{byNumber, "2026-01-01T00:00:00Z", "99999999999999999999"},
+	} {
+		w := query.NewWhere()
+		query.Page{After: ptr(c.order.Cursor(c.value, c.id))}.Window(w, c.order)
+		require.ErrorContains(t, w.Err(), "after", "%q %q", c.value, c.id)
+	}
 }
 
 func FuzzDecode(f *testing.F) {

@@ -62,6 +62,9 @@ func (r *mutationRoot) CreateAPIKey(ctx context.Context, input model.CreateAPIKe
 	if scopes == nil {
 		scopes = s.Scopes
 	}
+	if len(scopes) == 0 { // not the same as none given, which means all
+		return model.CreateAPIKeyPayload{}, errs.Field("scopes", "A key needs at least one permission.")
+	}
 	for _, scope := range scopes {
 		if !s.Allows(scope) {
 			return model.CreateAPIKeyPayload{}, &errs.Error{Code: errs.Forbidden, Field: "scopes", Message: "A key cannot give permissions that it lacks itself."}

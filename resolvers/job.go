@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"stackforge/errs"
 	"stackforge/graph/model"
@@ -80,6 +81,11 @@ func (r *mutationRoot) EnqueueJobs(ctx context.Context, input model.EnqueueJobsI
 		out.Results[i] = model.EnqueueJobResult{Index: o.Index, Job: o.Job, Duplicate: o.Duplicate}
 		if o.Err != nil {
 			e := rowError(o.Err)
+			if e.Field != nil { // the row is named by its index
+				if _, field, ok := strings.Cut(*e.Field, "]."); ok {
+					e.Field = &field
+				}
+			}
 			out.Results[i].Error = &e
 		} else if !o.Duplicate {
 			out.Enqueued++

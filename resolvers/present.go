@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/rs/zerolog"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -41,8 +42,10 @@ func shape(ctx context.Context, err error) *gqlerror.Error {
 	case errors.As(err, &list) && len(list) > 0:
 		own = list[0]
 	case errors.As(err, &own):
-	case isGQL && gql.Unwrap() == nil, isGQL && isInput(gql.Path):
-		return shapeInput(gql)
+	case isGQL && graphql.GetFieldContext(ctx) == nil && gql.Unwrap() == nil:
+		return shapeRefusal(gql)
+	case isGQL && isInput(ctx, gql.Path):
+		own = errs.Field(inputField(gql.Path[len(graphql.GetPath(ctx)):]), gql.Message)
 	default:
 		own = errs.From(err)
 	}
@@ -58,34 +61,34 @@ func shape(ctx context.Context, err error) *gqlerror.Error {
 	return out
 }
 
-// shapeInput is for the library's own errors: a document or a value that does not fit the schema.
-func shapeInput(e *gqlerror.Error) *gqlerror.Error {
+// shapeRefusal is for a request that was not executed: its document or its variables do not fit the schema.
+func shapeRefusal(e *gqlerror.Error) *gqlerror.Error {
 	out := &gqlerror.Error{Message: e.Message, Path: e.Path, Locations: e.Locations, Extensions: map[string]any{}}
 	for k, v := range e.Extensions {
 		out.Extensions[k] = v
 	}
-	if _, ok := out.Extensions["code"]; !ok {
+	switch out.Extensions["code"] {
+	case nil, errcode.ValidationFailed, errcode.ParseFailed: // one table of codes
 		out.Extensions["code"] = string(errs.Validation)
 	}
-	if field := inputField(e.Path); field != "" {
-		out.Extensions["field"] = field
+	if field, ok := out.Extensions["field"].(string); ok {
+		out.Extensions["field"] = strings.TrimPrefix(field, "input.")
 	}
 	return out
 }
 
-// isInput reports whether a path leads into an argument: the generated code appends argument names to the field's path.
-func isInput(p ast.Path) bool { return inputField(p) != "" }
+// isInput reports whether a path leads on from the field of the context into its arguments.
+func isInput(ctx context.Context, p ast.Path) bool {
+	return graphql.GetFieldContext(ctx) != nil && len(p) > len(graphql.GetPath(ctx))
+}
 
-// inputField names an input by its path: variable.input.tags[2] and createDocument.input.tags[2] are both tags[2].
+// inputField names an input by its path below the field: input.tags[2] is tags[2], and filter.title.eq stays.
 func inputField(p ast.Path) string {
-	if len(p) < 2 {
-		return ""
-	}
 	var b strings.Builder
-	for i, part := range p[1:] {
+	for i, part := range p {
 		switch part := part.(type) {
 		case ast.PathName:
-			if i == 0 && part == "input" && len(p) > 2 {
+			if i == 0 && part == "input" && len(p) > 1 {
 				continue
 			}
 			if b.Len() > 0 {
@@ -102,7 +105,7 @@ func inputField(p ast.Path) string {
 func logCause(ctx context.Context, log zerolog.Logger, err error) {
 	own := errs.From(err)
 	var gql *gqlerror.Error
-	if errors.As(err, &gql) && gql.Unwrap() == nil {
+	if errors.As(err, &gql) && (graphql.GetFieldContext(ctx) == nil && gql.Unwrap() == nil || isInput(ctx, gql.Path)) {
 		return
 	}
 	var e *zerolog.Event

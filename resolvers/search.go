@@ -3,6 +3,7 @@ package resolvers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/google/uuid"
@@ -23,7 +24,7 @@ func (r *queryRoot) SearchDocuments(ctx context.Context, text *string, mode mode
 	}
 	page, err := r.Deps.Search.Search(ctx, p)
 	if err != nil {
-		return model.SearchConnection{}, err
+		return model.SearchConnection{}, inNear(err)
 	}
 	docs, err := r.hitDocuments(ctx, page.Hits)
 	if err != nil {
@@ -41,6 +42,24 @@ func (r *queryRoot) SearchDocuments(ctx context.Context, text *string, mode mode
 	}
 	c.PageInfo = pageInfo(page.Info, c.Edges, func(e model.SearchEdge) string { return e.Cursor })
 	return c, nil
+}
+
+// inNear names the fields of the circle as the schema does: within near.
+func inNear(err error) error {
+	var list errs.List
+	var one *errs.Error
+	switch {
+	case errors.As(err, &list):
+	case errors.As(err, &one):
+		list = errs.List{one}
+	}
+	for _, e := range list {
+		switch e.Field {
+		case "longitude", "latitude", "radius":
+			e.Field = "near." + e.Field
+		}
+	}
+	return err
 }
 
 // hitDocuments fetches the documents of hits in one statement.

@@ -4,6 +4,7 @@ package document
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -146,7 +147,7 @@ func (r *Repo) CreateMany(ctx context.Context, in []Input, skip bool) ([]Outcome
 	}
 	rows, err := r.create(ctx, in, skip)
 	if err != nil {
-		return nil, err
+		return nil, inList(err, len(in))
 	}
 	out := make([]Outcome, len(rows))
 	for i, row := range rows {
@@ -159,6 +160,27 @@ func (r *Repo) CreateMany(ctx context.Context, in []Input, skip bool) ([]Outcome
 		}
 	}
 	return out, nil
+}
+
+// inList names the fields of a list of one by their place in it. create_documents, which also makes single documents, does so
+// for longer lists only.
+func inList(err error, rows int) error {
+	if rows > 1 {
+		return err
+	}
+	var list errs.List
+	var one *errs.Error
+	switch {
+	case errors.As(err, &list):
+	case errors.As(err, &one):
+		list = errs.List{one}
+	}
+	for _, e := range list {
+		if e.Field != "" {
+			e.Field = "documents[0]." + e.Field
+		}
+	}
+	return err
 }
 
 type inputError struct {

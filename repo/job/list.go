@@ -125,7 +125,7 @@ func (f *Filter) where(w *query.Where) string {
 	}
 	var or []string
 	for i := range f.Or {
-		or = append(or, f.Or[i].where(w))
+		or = append(or, query.Always(f.Or[i].where(w)))
 	}
 	return query.And(append(conds, query.Or(or...))...)
 }
