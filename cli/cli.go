@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"stackforge/config"
+	"stackforge/tracing"
 )
 
 // System is what a command sees of the world around it.
@@ -54,6 +55,7 @@ type program struct {
 	System
 	config config.Config
 	log    zerolog.Logger
+	tracer *tracing.Tracer // of serve and worker; nil without a collector
 }
 
 // Exit codes.

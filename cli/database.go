@@ -107,9 +107,9 @@ func (p *program) dbConfig(url string, role db.Role, name string) db.Config {
 }
 
 // open returns a pool that opens connections as they are needed, for a command that does little.
-func (p *program) open(ctx context.Context, url string, role db.Role, name string, hooks ...db.Hook) (*db.DB, error) {
+func (p *program) open(ctx context.Context, url string, role db.Role, name string) (*db.DB, error) {
 	c := p.dbConfig(url, role, name)
-	c.Hooks = hooks
+	c.MinConns = -1
 	return db.Open(ctx, c)
 }
 
@@ -120,9 +120,7 @@ func (p *program) withDB(ctx context.Context, role db.Role, fn func(h *db.DB, ur
 		return err
 	}
 	defer stop()
-	c := p.dbConfig(url, role, "task-runner")
-	c.MinConns = -1
-	h, err := db.Open(ctx, c)
+	h, err := p.open(ctx, url, role, "task-runner")
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ import (
 	"stackforge/repo/user"
 	"stackforge/resolvers"
 	"stackforge/tenant"
+	"stackforge/tracing"
 	"stackforge/transport"
 	"stackforge/worker"
 )
@@ -57,6 +58,9 @@ const sampleEvery = time.Minute
 func (p *program) build(ctx context.Context, url string) (*application, error) {
 	a := &application{p: p, metrics: httpd.NewMetrics(p.config.Log.SlowQuery), wake: newWaker()}
 	var err error
+	if p.tracer, err = p.trace(ctx, issuer); err != nil {
+		return nil, err
+	}
 	if a.db, err = p.openMeasured(ctx, url, db.RoleAPI, "web-app", a.metrics); err != nil {
 		return nil, err
 	}
@@ -82,10 +86,16 @@ func (p *program) build(ctx context.Context, url string) (*application, error) {
 	return a, nil
 }
 
-// openMeasured returns a pool whose statements are measured and logged.
+// trace starts traces under the name of a service, when there is a collector for them.
+func (p *program) trace(ctx context.Context, service string) (*tracing.Tracer, error) {
+	c := p.config.Tracing
+	return tracing.Start(ctx, tracing.Config{Endpoint: c.Endpoint, Service: service, Version: version(), Ratio: c.Ratio, Log: p.log})
+}
+
+// openMeasured returns a pool whose statements are measured, logged and traced.
 func (p *program) openMeasured(ctx context.Context, url string, role db.Role, name string, m *httpd.Metrics) (*db.DB, error) {
 	c := p.dbConfig(url, role, name)
-	c.Hooks = []db.Hook{m.Query, db.LogQueries(p.log, p.config.Log.SlowQuery)}
+	c.Hooks = append([]db.Hook{m.Query, db.LogQueries(p.log, p.config.Log.SlowQuery)}, p.tracer.Hooks()...)
 	c.Retried, c.Transaction = m.Retried, m.Transaction
 	h, err := db.Open(ctx, c)
 	if err == nil {
@@ -169,12 +179,13 @@ func (a *application) authenticateSocket(ctx context.Context, r *http.Request, i
 	return a.auth.Authenticate(ctx, c)
 }
 
-func (a *application) observe(_ context.Context, op transport.Operation) {
+func (a *application) observe(ctx context.Context, op transport.Operation) {
 	code := ""
 	if len(op.Errors) > 0 {
 		code, _ = op.Errors[0].Extensions["code"].(string)
 	}
 	a.metrics.Operation(op.Kind, code, op.Duration, op.Events)
+	a.p.tracer.Operation(ctx, tracing.Operation{Kind: op.Kind, Name: op.Name, Code: code, Duration: op.Duration, Events: op.Events})
 }
 
 // startSupport starts what the requests rely on.
@@ -228,7 +239,7 @@ func (a *application) handler() http.Handler {
 	if a.p.config.HTTP.OpsAddr == "" {
 		httpd.Probes(mux, a.health, a.metrics)
 	}
-	return httpd.Middleware(httpd.Options{Log: a.p.log, Metrics: a.metrics, Origins: a.p.config.HTTP.Origins})(httpd.Routes(mux))
+	return httpd.Middleware(httpd.Options{Log: a.p.log, Metrics: a.metrics, Origins: a.p.config.HTTP.Origins})(a.p.tracer.Middleware(httpd.Routes(mux)))
 }
 
 // ops are the probes and metrics on a listener of their own.
@@ -278,4 +289,7 @@ func (p *program) jwtSecret() ([]byte, error) {
 	return text, os.WriteFile(name, text, 0o600)
 }
 
-func (a *application) close() { a.db.Close(5 * time.Second) }
+func (a *application) close() {
+	a.db.Close(5 * time.Second)
+	a.p.tracer.Close(5 * time.Second)
+}

@@ -12,6 +12,7 @@ import (
 	"stackforge/httpd"
 	"stackforge/realtime"
 	"stackforge/repo/job"
+	"stackforge/tracing"
 	"stackforge/worker"
 )
 
@@ -24,6 +25,10 @@ func (workerCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	defer stop()
+	if p.tracer, err = p.trace(ctx, issuer+"-worker"); err != nil {
+		return err
+	}
+	defer p.tracer.Close(5 * time.Second)
 	m := httpd.NewMetrics(p.config.Log.SlowQuery)
 	pool, err := p.openMeasured(ctx, url, db.RoleWorker, "web-jobs", m)
 	if err != nil {
@@ -80,7 +85,27 @@ func (p *program) worker(pool *db.DB, m *httpd.Metrics, wake waker, nudger *real
 		Concurrency: c.Concurrency, Poll: c.Poll, MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, Heartbeat: c.Heartbeat,
 		DeadAfter: 4 * c.Heartbeat, StaleMinutes: int(c.Stale / time.Minute), ShutdownGrace: c.Shutdown,
 		EventRetention: p.config.Realtime.Retention, Hook: countJobs(m, handlers),
-	}, worker.Deps{Runs: runs, Handlers: handlers, Log: p.log, Wake: wake, Nudge: nudger.Nudge}), nil
+	}, worker.Deps{Runs: runs, Handlers: p.traced(handlers), Log: p.log, Wake: wake, Nudge: nudger.Nudge}), nil
+}
+
+// traced makes each run of a job a trace; without traces it is the table itself.
+func (p *program) traced(handlers worker.Table) worker.Table {
+	if p.tracer == nil {
+		return handlers
+	}
+	out := make(worker.Table, len(handlers))
+	for typ, h := range handlers {
+		do := h.Do
+		h.Do = func(ctx context.Context, r *worker.Run) (result any, err error) {
+			err = p.tracer.Job(ctx, tracing.Job{Type: typ, ID: r.Job.ID, Attempt: r.Job.Attempts}, func(ctx context.Context) error {
+				result, err = do(ctx, r)
+				return err
+			})
+			return result, err
+		}
+		out[typ] = h
+	}
+	return out
 }
 
 // countJobs is told what the worker does and counts it; types that nobody handles are one label.
