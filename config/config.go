@@ -37,6 +37,7 @@ type Config struct {
 	Embedding Embedding `group:"Embeddings"`
 	Seed      Seed      `group:"Seed data"`
 	Log       Log       `group:"Logs"`
+	Tracing   Tracing   `group:"Tracing"`
 
 	// Warnings are sentences for the log about settings that are allowed but doubtful. They contain no values.
 	Warnings []string
@@ -134,6 +135,12 @@ type Log struct {
 	Level     string        `env:"LOG_LEVEL" default:"info" enum:"trace|debug|info|warn|error|fatal" help:"Least level that is written."`
 	Format    string        `env:"LOG_FORMAT" default:"auto" enum:"auto|json|console" help:"One JSON object a line, or text for people; auto is text on a terminal and JSON elsewhere."`
 	SlowQuery time.Duration `env:"SLOW_QUERY_MS" default:"200" min:"1" max:"3600000" unit:"ms" help:"A statement that takes at least this long is logged as a warning and counted as slow."`
+}
+
+// Tracing is where traces go. Without an endpoint there are none, and they cost nothing.
+type Tracing struct {
+	Endpoint string  `env:"OTEL_EXPORTER_OTLP_ENDPOINT" check:"url" shown:"none: no traces" help:"Base URL of an OpenTelemetry collector that takes OTLP over HTTP, such as http://localhost:4318; traces go to /v1/traces below it."`
+	Ratio    float64 `env:"TRACE_RATIO" default:"1" min:"0" max:"1" help:"Part of the requests and jobs that is traced. A request whose traceparent header says whether its trace is recorded is not counted: it follows that."`
 }
 
 // IsProduction reports whether APP_ENV is production.

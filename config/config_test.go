@@ -53,6 +53,7 @@ func TestDefaults(t *testing.T) {
 		Mail:      config.Mail{Port: 587, TLS: "starttls"},
 		Embedding: config.Embedding{Model: "text-embedding-3-small"},
 		Log:       config.Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond},
+		Tracing:   config.Tracing{Ratio: 1},
 	}, load(t))
 }
 
@@ -73,7 +74,7 @@ func TestValues(t *testing.T) {
 		"PORT=4000", "HOST=127.0.0.1", "CORS_ORIGIN= https://a.example , http://localhost:5173 ,https://*.b.example",
 		"WORKER_BACKOFF_BASE_MS=100", "WORKER_STALE_MINUTES=3", "EVENT_RETENTION_HOURS=2", "EMAIL_LOG_FULL=1",
 		"PLAYGROUND=OFF", "DATABASE_URL=host=/run/pg dbname=x", "LOG_LEVEL= fatal ", "PGPOOL_MIN=", "OPS_ADDR=:9090",
-		"SMTP_HOST=mail.example", "SMTP_FROM=Team <team@example.com>")
+		"SMTP_HOST=mail.example", "SMTP_FROM=Team <team@example.com>", "TRACE_RATIO=0.05")
 	require.Equal(t, "127.0.0.1:4000", c.HTTP.Addr())
 	require.Equal(t, []string{"https://a.example", "http://localhost:5173", "https://*.b.example"}, c.HTTP.Origins)
 	require.Equal(t, 100*time.Millisecond, c.Worker.BackoffBase)
@@ -83,6 +84,7 @@ func TestValues(t *testing.T) {
 	require.False(t, c.GraphQL.Playground)
 	require.Equal(t, "host=/run/pg dbname=x", c.Database.URL.Reveal())
 	require.Equal(t, "fatal", c.Log.Level)
+	require.InDelta(t, 0.05, c.Tracing.Ratio, 1e-9)
 	require.Equal(t, 5, c.Pool.Min, "an empty value is the default")
 }
 
@@ -102,6 +104,11 @@ func TestMistakes(t *testing.T) {
 		"too large for an integer":      {[]string{"MAX_BODY_BYTES=99999999999999999999"}, "MAX_BODY_BYTES"},
 		"levels":                        {[]string{"LOG_LEVEL=verbose"}, "LOG_LEVEL (in the environment) must be trace, debug, info, warn, error or fatal"},
 		"environments":                  {[]string{"APP_ENV=staging"}, "development or production"},
+		"a ratio is a number":           {[]string{"TRACE_RATIO=half"}, "TRACE_RATIO (in the environment) must be a number from 0 to 1"},
+		"a ratio is at most 1":          {[]string{"TRACE_RATIO=1.01"}, "TRACE_RATIO"},
+		"a ratio is at least 0":         {[]string{"TRACE_RATIO=-0.1"}, "TRACE_RATIO"},
+		"NaN":                           {[]string{"TRACE_RATIO=NaN"}, "TRACE_RATIO"},
+		"trace collector":               {[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT"},
 		"switches":                      {[]string{"PLAYGROUND=maybe"}, "on or off"},
 		"TLS modes":                     {[]string{"PG_SSL_MODE=strict"}, "verify-ca or verify-full"},
 		"star among origins":            {[]string{"CORS_ORIGIN=*,https://a.example"}, "CORS_ORIGIN"},
@@ -338,7 +345,7 @@ func TestEnvExampleChangesNothing(t *testing.T) {
 func TestSettingsRoundTrip(t *testing.T) {
 	t.Parallel()
 
-	c := load(t, "PORT=4000", "WORKER_STALE_MINUTES=3", "CORS_ORIGIN=https://a.example,https://b.example", "PLAYGROUND=off")
+	c := load(t, "PORT=4000", "WORKER_STALE_MINUTES=3", "CORS_ORIGIN=https://a.example,https://b.example", "PLAYGROUND=off", "TRACE_RATIO=0.25")
 	var environ []string
 	for _, s := range c.Settings() {
 		if !s.Secret {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"math"
 	"net"
 	"net/mail"
@@ -93,6 +94,11 @@ func (f field) parse(text string) bool {
 		}
 		f.value.SetInt(n)
 		return true
+	case f.value.Kind() == reflect.Float64:
+		x, err := strconv.ParseFloat(text, 64)
+		low, high := f.limits()
+		f.value.SetFloat(x)
+		return err == nil && x >= float64(low) && x <= float64(high)
 	case f.value.Kind() == reflect.Bool:
 		on, ok := parseSwitch(text)
 		f.value.SetBool(on)
@@ -148,6 +154,10 @@ func (f field) allowed() string {
 			text += " (" + unit + ")"
 		}
 		return text
+	}
+	if f.value.Kind() == reflect.Float64 {
+		low, high := f.limits()
+		return fmt.Sprintf("a number from %d to %d", low, high)
 	}
 	if f.value.Kind() == reflect.Bool {
 		return "on or off"
