@@ -4,10 +4,11 @@
 -- document_location*.sql and document_embedding*.sql add them.
 
 -- search_config(language) is the text search configuration of a language code, plain_unaccent for an unknown one.
--- Frozen: the generated column uses it.
+-- Frozen: the generated column uses it. The body is not a quoted text, so that the server knows what it depends on and
+-- pg_dump puts the configurations before the table.
 CREATE FUNCTION search_config(p_language text) RETURNS regconfig
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE p_language
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN CASE p_language
         WHEN 'en' THEN 'public.en_unaccent'::regconfig WHEN 'ar' THEN 'public.ar_unaccent'::regconfig WHEN 'ca' THEN 'public.ca_unaccent'::regconfig
         WHEN 'da' THEN 'public.da_unaccent'::regconfig WHEN 'de' THEN 'public.de_unaccent'::regconfig WHEN 'el' THEN 'public.el_unaccent'::regconfig
         WHEN 'es' THEN 'public.es_unaccent'::regconfig WHEN 'eu' THEN 'public.eu_unaccent'::regconfig WHEN 'fi' THEN 'public.fi_unaccent'::regconfig
@@ -17,8 +18,7 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
         WHEN 'nl' THEN 'public.nl_unaccent'::regconfig WHEN 'no' THEN 'public.no_unaccent'::regconfig WHEN 'pt' THEN 'public.pt_unaccent'::regconfig
         WHEN 'ro' THEN 'public.ro_unaccent'::regconfig WHEN 'ru' THEN 'public.ru_unaccent'::regconfig WHEN 'sr' THEN 'public.sr_unaccent'::regconfig
         WHEN 'sv' THEN 'public.sv_unaccent'::regconfig WHEN 'ta' THEN 'public.ta_unaccent'::regconfig WHEN 'tr' THEN 'public.tr_unaccent'::regconfig
-        WHEN 'yi' THEN 'public.yi_unaccent'::regconfig ELSE 'public.plain_unaccent'::regconfig END
-$$;
+        WHEN 'yi' THEN 'public.yi_unaccent'::regconfig ELSE 'public.plain_unaccent'::regconfig END;
 
 CREATE TABLE documents (
     tenant_id uuid NOT NULL CONSTRAINT documents_tenant_id_fkey REFERENCES tenants (id),

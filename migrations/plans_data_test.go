@@ -57,7 +57,7 @@ func fill(t *testing.T, d *dbtest.DB, n scale) data {
 		           || CASE WHEN o.i % 10 < 3 THEN ' common' ELSE '' END || CASE WHEN o.i % 1000 = 7 THEN ' rare' ELSE '' END,
 		       hstore('source', 's' || o.i % 20),
 		       ('area' || o.i % 20 || '.topic' || (o.i / 20) % 50)::ltree,
-		       ARRAY[1 + (200 * random())::int, 1 + (200 * random())::int] || CASE WHEN o.i % 1000 = 9 THEN '{777}'::int[] ELSE '{}' END,
+		       ARRAY[1 + (200 * random())::int, 1 + (200 * random())::int] || CASE WHEN o.i % 1000 = 9 AND o.tenant_id = $1 THEN '{777}'::int[] ELSE '{}' END,
 		       10 * random(), 45 + 10 * random(),
 		       now() - o.i * (interval '365 days' / $2::int), now() - o.i * (interval '365 days' / $2::int)
 		FROM (
