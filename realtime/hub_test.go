@@ -178,15 +178,15 @@ func TestReset(t *testing.T) {
 		d := dbtest.New(t)
 		j := newJobs(t, d, 1)
 		p, conn := start(t, d, "api", realtime.Config[*job.Event]{}), d.Connect(t)
-		old := p.subscribe(t, j.scope, "").Begin()
-		at, err := cursor.Parse(job.Stream, old)
+		position, err := cursor.Parse(job.Stream, p.subscribe(t, j.scope, "").Begin())
 		require.NoError(t, err)
-		future, foreign := at, at
+		old, future, foreign := position, position, position
+		// So old that no transaction of another test, which the snapshots of today list, is older.
+		old.Seen = cursor.Snapshot{Max: 10}
+		exec(t, conn, `INSERT INTO core.stream_horizon VALUES ('jobs', '10')`)
 		future.Seen.Max += 1_000_000
 		foreign.Epoch++
-		change(t, conn, j.ids[0])
-		exec(t, conn, `INSERT INTO core.stream_horizon SELECT 'jobs', max(xid::text::bigint)::text::xid8 FROM job_events`)
-		for name, after := range map[string]string{"expired": old, "future": future.Encode(job.Stream), "foreign": foreign.Encode(job.Stream)} {
+		for name, after := range map[string]string{"expired": old.Encode(job.Stream), "future": future.Encode(job.Stream), "foreign": foreign.Encode(job.Stream)} {
 			sub := p.subscribe(t, j.scope, after)
 			reset := next(t, sub)
 			require.True(t, reset.Reset, name)
