@@ -193,7 +193,7 @@ func (r reader) run(ctx context.Context, st statement) error {
 }
 
 // Read returns a handle for statements without effect: after a lost connection they are repeated on another one.
-func Read(h Handle) Handle { return reader{h} }
+func Read(h Handle) Handle { return reader{h} } //nolint:ireturn // as little as h itself does it tell what it is
 
 // rowScanner is a row type that scans itself, for rows that are read on every request: about a third of scany's time.
 type rowScanner interface {

@@ -55,9 +55,12 @@ func inputErrors(pg *pgconn.PgError) errs.List {
 	if pg.Code != "ZE400" || !strings.HasPrefix(pg.Detail, "[") {
 		return nil
 	}
-	var list []struct{ Field, Message string }
-	if json.Unmarshal([]byte(pg.Detail), &list) != nil {
-		return nil
+	var list []struct {
+		Field   string `json:"field"`
+		Message string `json:"message"`
+	}
+	if err := json.Unmarshal([]byte(pg.Detail), &list); err != nil {
+		return nil //nolint:nilerr // then there is only the message
 	}
 	var out errs.List
 	for _, e := range list {

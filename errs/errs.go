@@ -95,7 +95,7 @@ func Wrap(code Code, cause error, message string) *Error {
 }
 
 // List is several input errors that are reported together.
-type List []*Error
+type List []*Error //nolint:errname,recvcheck // a list of input errors; only Add changes it
 
 // Error joins the messages.
 func (l List) Error() string {

@@ -2050,7 +2050,7 @@ input CreateDocumentInput {
   body: String!
   "Labels of letters, digits and underscores joined by dots."
   path: String
-  "Strings by strings, at most 200 keys."
+  "Strings by strings: at most 200 keys of 200 characters, values of at most 2,000."
   metadata: Map
   "At most 1,000."
   tagIds: [Int!]

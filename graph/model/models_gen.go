@@ -60,7 +60,7 @@ type CreateDocumentInput struct {
 	Body string `json:"body"`
 	// Labels of letters, digits and underscores joined by dots.
 	Path graphql.Omittable[*string] `json:"path,omitempty"`
-	// Strings by strings, at most 200 keys.
+	// Strings by strings: at most 200 keys of 200 characters, values of at most 2,000.
 	Metadata graphql.Omittable[json.RawMessage] `json:"metadata,omitempty"`
 	// At most 1,000.
 	TagIds graphql.Omittable[[]int] `json:"tagIds,omitempty"`

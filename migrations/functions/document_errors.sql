@@ -55,6 +55,10 @@ BEGIN
             v_errors := v_errors || jsonb_build_object('field', 'metadata', 'message', 'Every value must be a string.');
         ELSIF (SELECT count(*) FROM jsonb_object_keys(p_input -> 'metadata')) > 200 THEN
             v_errors := v_errors || jsonb_build_object('field', 'metadata', 'message', 'At most 200 keys are allowed.');
+        ELSIF EXISTS (SELECT FROM jsonb_each_text(p_input -> 'metadata') WHERE length(key) > 200 OR length(value) > 2000) THEN
+            -- An entry of the index on metadata holds at most some 8,000 bytes.
+            v_errors := v_errors || jsonb_build_object('field', 'metadata', 'message',
+                'A key has at most 200 characters and a value at most 2,000.');
         END IF;
     END IF;
 

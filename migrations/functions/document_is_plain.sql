@@ -18,7 +18,10 @@ BEGIN
             OR v_path !~ '^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$') THEN false
         WHEN v_external IS NOT NULL AND (jsonb_typeof(p_input -> 'externalId') <> 'string' OR length(v_external) NOT BETWEEN 1 AND 200) THEN false
         WHEN p_input ? 'id' AND p_input ->> 'id' !~ '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$' THEN false
-        WHEN p_input ? 'metadata' AND (jsonb_typeof(p_input -> 'metadata') <> 'object'
+        WHEN p_input ? 'metadata' AND (length((p_input -> 'metadata')::text) > 200 AND EXISTS (
+                SELECT FROM jsonb_each_text(CASE WHEN jsonb_typeof(p_input -> 'metadata') = 'object' THEN p_input -> 'metadata' END)
+                WHERE length(key) > 200 OR length(value) > 2000)
+            OR jsonb_typeof(p_input -> 'metadata') <> 'object'
             OR p_input @? 'strict $.metadata.* ? (@.type() <> "string")'
             OR jsonb_array_length(jsonb_path_query_array(p_input, '$.metadata.*')) > 200) THEN false
         WHEN p_input ? 'tagIds' AND (jsonb_typeof(p_input -> 'tagIds') <> 'array' OR jsonb_array_length(p_input -> 'tagIds') > 1000
