@@ -585,7 +585,7 @@ FUNCTION revoke_api_key(p_tenant_id uuid, p_id uuid) RETURNS boolean
     -- plpgsql, volatile; may be called by app_api
 
 FUNCTION search_config(p_language text) RETURNS regconfig
-    -- sql, immutable, strict, parallel safe; may be called by everybody
+    -- plpgsql, immutable, strict, parallel safe; may be called by everybody
 
 FUNCTION search_documents(p_tenant_id uuid, p_query text, p_limit integer DEFAULT 20, p_path_prefix text DEFAULT NULL::text, p_mode text DEFAULT 'fts'::text, p_tag_ids integer[] DEFAULT NULL::integer[], p_longitude double precision DEFAULT NULL::double precision, p_latitude double precision DEFAULT NULL::double precision, p_radius double precision DEFAULT NULL::double precision) RETURNS TABLE(id uuid, title text, fts_rank real, trigram_score real, created_at timestamp with time zone, path ltree, distance_m double precision)
     -- sql, stable; may be called by app_api
