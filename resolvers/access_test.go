@@ -1,0 +1,320 @@
+package resolvers_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"stackforge/db"
+	"stackforge/graph"
+)
+
+// things are the ids by which a caller can mean something.
+type things struct {
+	document, documentHash, documentNode  string
+	user, userNode, email                 string
+	job, jobHash, jobNode, failed, unique string
+	key, tenant, word                     string
+	documentCursor, jobCursor, userCursor string
+	searchCursor                          string
+}
+
+// things makes one of everything.
+func (c caller) things(word string) things {
+	t := c.d.t
+	t.Helper()
+
+	text := func(v any, path ...any) string {
+		s, ok := at(t, v, path...).(string)
+		require.True(t, ok)
+		return s
+	}
+	u := at(t, c.get(`mutation ($e: String!) { createUser(input: {email: $e}) { user { id nodeId email } } }`, vars{"e": word + "@example.org"}), "createUser", "user")
+	doc := c.document(vars{"title": word, "authorId": text(u, "id"), "path": "secret." + word, "tagIds": []int{7}, "longitude": 1, "latitude": 1})
+	key := at(t, c.get(createKey, vars{"in": vars{"name": word}}), "createApiKey", "apiKey", "id")
+	j := at(t, c.get(enqueueJob, vars{"in": vars{"type": word, "uniqueKey": "unique-" + word}}), "enqueueJob", "job")
+	failed := c.job(vars{"type": word})
+	c.d.Exec(t, `UPDATE jobs SET status = 'failed', reason = 'permanent', finished_at = now() WHERE id = $1`, failed)
+	cursors := c.get(`{ documentsConnection { pageInfo { startCursor } } jobsConnection { pageInfo { startCursor } } usersConnection { pageInfo { startCursor } } searchDocuments { pageInfo { startCursor } } }`, nil)
+	return things{
+		document: text(doc, "id"), documentHash: text(doc, "hashid"), documentNode: text(doc, "nodeId"),
+		user: text(u, "id"), userNode: text(u, "nodeId"), email: text(u, "email"),
+		job: text(j, "id"), jobHash: text(j, "hashid"), jobNode: text(j, "nodeId"), failed: failed, unique: "unique-" + word,
+		key: key.(string), tenant: c.scope.TenantID.String(), word: word, //nolint:errcheck,forcetypeassert // an id
+		documentCursor: text(cursors, "documentsConnection", "pageInfo", "startCursor"),
+		jobCursor:      text(cursors, "jobsConnection", "pageInfo", "startCursor"),
+		userCursor:     text(cursors, "usersConnection", "pageInfo", "startCursor"),
+		searchCursor:   text(cursors, "searchDocuments", "pageInfo", "startCursor"),
+	}
+}
+
+// operations has at least one for every root field of queries and mutations, which name other things in every argument
+// that can name something.
+func operations(x things) map[string][]string {
+	q := func(format string, args ...any) string { return fmt.Sprintf(format, args...) }
+	return map[string][]string{
+		"viewer":       {`{ viewer { tenant { id name } } }`},
+		"capabilities": {`{ capabilities { name } }`},
+		"node":         {q(`{ node(nodeId: %q) { nodeId } }`, x.documentNode), q(`{ node(nodeId: %q) { nodeId } }`, x.jobNode), q(`{ node(nodeId: %q) { nodeId } }`, x.userNode)},
+		"nodes":        {q(`{ nodes(nodeIds: [%q, %q, %q]) { nodeId } }`, x.documentNode, x.jobNode, x.userNode)},
+		"document":     {q(`{ document(id: %q) { id title author { email } } }`, x.document), q(`{ document(id: %q) { id title } }`, x.documentHash)},
+		"documents": {
+			`{ documents { id title author { email } } }`, q(`{ documents(filter: {id: {eq: %q}}) { id } }`, x.document), q(`{ documents(filter: {id: {in: [%q]}}) { id } }`, x.document),
+			q(`{ documents(filter: {authorId: {eq: %q}}) { id } }`, x.user), q(`{ documents(filter: {path: {startsWith: "secret.%s"}}) { id } }`, x.word),
+			q(`{ documents(filter: {or: [{title: {eq: %q}}, {title: {eq: "none"}}]}) { id } }`, x.word),
+		},
+		"documentsConnection": {
+			`{ documentsConnection { nodes { id } totalCount } }`, q(`{ documentsConnection(filter: {not: {title: {eq: "none"}}}) { nodes { id } totalCount } }`),
+			q(`{ documentsConnection(filter: {id: {eq: %q}}) { nodes { id } totalCount } }`, x.document),
+		},
+		"searchDocuments": {
+			q(`{ searchDocuments(query: %q) { nodes { document { id } } totalCount } }`, x.word), `{ searchDocuments { nodes { document { id author { email } } } totalCount } }`,
+			q(`{ searchDocuments(pathPrefix: "secret.%s") { nodes { document { id } } totalCount } }`, x.word), `{ searchDocuments(tagIds: [7]) { nodes { document { id } } totalCount } }`,
+			`{ searchDocuments(near: {longitude: 1, latitude: 1}) { nodes { document { id } } totalCount } }`,
+		},
+		"user":            {q(`{ user(id: %q) { id email } }`, x.user)},
+		"users":           {`{ users { id email } }`},
+		"usersConnection": {`{ usersConnection { nodes { id email } totalCount } }`},
+		"apiKeys":         {`{ apiKeys { id name prefix } }`},
+		"job":             {q(`{ job(id: %q) { id type payload } }`, x.job), q(`{ job(hashid: %q) { id type } }`, x.jobHash), q(`{ job(id: %q) { id type } }`, x.jobHash)},
+		"jobs": {
+			`{ jobs { id type } }`, q(`{ jobs(filter: {id: {eq: %q}}) { id } }`, x.job), q(`{ jobs(filter: {type: {eq: %q}}) { id } }`, x.word), `{ jobs(filter: {status: {eq: FAILED}}) { id } }`,
+		},
+		"jobsConnection": {`{ jobsConnection { nodes { id } totalCount } }`, q(`{ jobsConnection(filter: {id: {in: [%q]}}) { nodes { id } totalCount } }`, x.job)},
+		"jobTypes":       {`{ jobTypes { type } }`},
+
+		"issueToken":   {`mutation { issueToken { expiresIn } }`},
+		"createApiKey": {`mutation { createApiKey(input: {name: "k"}) { apiKey { name } } }`},
+		"revokeApiKey": {q(`mutation { revokeApiKey(input: {id: %q}) { id } }`, x.key)},
+		"createUser":   {q(`mutation { createUser(input: {email: %q}) { user { __typename } } }`, x.email)},
+		"createDocument": {
+			q(`mutation { createDocument(input: {authorId: %q, title: "t", body: "b"}) { document { id } } }`, x.user),
+		},
+		"createDocuments": {
+			q(`mutation { createDocuments(input: {documents: [{authorId: %q, title: "t", body: "b"}]}) { created } }`, x.user),
+			q(`mutation { createDocuments(input: {onError: SKIP, documents: [{authorId: %q, title: "t", body: "b"}]}) { created results { errors { code field message } } } }`, x.user),
+		},
+		"updateDocument": {
+			q(`mutation { updateDocument(input: {id: %q, title: "taken over"}) { document { id } } }`, x.document),
+			q(`mutation { updateDocument(input: {id: %q, title: "taken over"}) { document { id } } }`, x.documentHash),
+		},
+		"deleteDocument": {q(`mutation { deleteDocument(input: {id: %q}) { id } }`, x.document)},
+		"enqueueJob": {
+			q(`mutation { enqueueJob(input: {type: "x", uniqueKey: %q}) { duplicate job { type } } }`, x.unique),
+			q(`mutation { enqueueJob(input: {type: "reindex_search", payload: {tenant_id: %q}}) { job { type } } }`, x.tenant),
+		},
+		"enqueueJobs": {
+			q(`mutation { enqueueJobs(input: {jobs: [{type: "y", uniqueKey: "%s-2"}]}) { enqueued results { duplicate } } }`, x.unique),
+			q(`mutation { enqueueJobs(input: {onError: SKIP, jobs: [{type: "reindex_search", payload: {tenant_id: %q}}]}) { enqueued results { error { code message } } } }`, x.tenant),
+		},
+		"cancelJob": {q(`mutation { cancelJob(input: {id: %q}) { job { id } } }`, x.job), q(`mutation { cancelJob(input: {id: %q}) { job { id } } }`, x.jobHash)},
+		"retryJob":  {q(`mutation { retryJob(input: {id: %q}) { job { id } } }`, x.failed)},
+	}
+}
+
+// rootFields are those of the schema, by name.
+func rootFields(t *testing.T, kinds ...ast.Operation) map[string]*ast.FieldDefinition {
+	t.Helper()
+
+	s := graph.NewExecutableSchema(graph.Config{}).Schema()
+	out := map[string]*ast.FieldDefinition{}
+	for _, kind := range kinds {
+		root := map[ast.Operation]*ast.Definition{ast.Query: s.Query, ast.Mutation: s.Mutation, ast.Subscription: s.Subscription}[kind]
+		for _, f := range root.Fields {
+			if !strings.HasPrefix(f.Name, "__") {
+				out[f.Name] = f
+			}
+		}
+	}
+	require.NotEmpty(t, out)
+	return out
+}
+
+// rowsWithout returns every row of every table that does not mention a tenant.
+func (d *door) rowsWithout(tenantID string) []string {
+	d.t.Helper()
+
+	conn := d.Connect(d.t)
+	ctx := d.t.Context()
+	rows, err := conn.Query(ctx, `SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind = 'r' AND n.nspname IN ('public', 'core') AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e') ORDER BY 1`)
+	require.NoError(d.t, err)
+	var tables []string
+	for rows.Next() {
+		var name string
+		require.NoError(d.t, rows.Scan(&name))
+		tables = append(tables, name)
+	}
+	require.NoError(d.t, rows.Err())
+	require.Greater(d.t, len(tables), 8)
+	var out []string
+	for _, table := range tables {
+		rows, err := conn.Query(ctx, `SELECT t::text FROM `+table+` t ORDER BY 1`)
+		require.NoError(d.t, err)
+		for rows.Next() {
+			var row string
+			require.NoError(d.t, rows.Scan(&row))
+			if !strings.Contains(row, tenantID) {
+				out = append(out, table+" "+row)
+			}
+		}
+		require.NoError(d.t, rows.Err())
+	}
+	return out
+}
+
+// Nobody reads or changes, by whatever field and id, what belongs to another tenant, or learns that it is there.
+func TestTenantsAreApart(t *testing.T) {
+	t.Parallel()
+
+	d := open(t)
+	victim, thief := d.tenant(), d.tenant()
+	theirs := victim.things("victimword")
+	thief.things("thiefword")
+	random := things{
+		document: uuid.NewString(), documentHash: theirs.documentHash, documentNode: "MTpEb2N1bWVudDowMTlhMDAwMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDA",
+		user: uuid.NewString(), userNode: "MTpVc2VyOjAxOWEwMDAwLTAwMDAtNzAwMC04MDAwLTAwMDAwMDAwMDAwMA", email: "nobody@example.org",
+		job: "987654321", jobHash: theirs.jobHash, jobNode: "MTpKb2I6OTg3NjU0MzIx", failed: "987654322", unique: "unique-nobody",
+		key: uuid.NewString(), tenant: uuid.NewString(), word: "nobodysword",
+	}
+	byVictim, byNobody := operations(theirs), operations(random)
+	fields := rootFields(t, ast.Query, ast.Mutation)
+	require.ElementsMatch(t, slices.Collect(maps.Keys(fields)), slices.Collect(maps.Keys(byVictim)), "a root field without a test of isolation")
+
+	// The operations do reach the things: their owner finds or changes them. On a copy, so that nothing is lost.
+	control := victim.things("controlword")
+	for _, name := range []string{"node", "nodes", "document", "user", "job"} {
+		for _, op := range operations(control)[name] {
+			require.NotContains(t, victim.ask(op, nil).raw, "null", op)
+		}
+	}
+
+	before := d.rowsWithout(thief.scope.TenantID.String())
+	require.Contains(t, strings.Join(before, "\n"), "victimword")
+	number := regexp.MustCompile(`"totalCount":\d+`)
+	queries := rootFields(t, ast.Query)
+	names := slices.SortedFunc(maps.Keys(byVictim), func(a, b string) int { // queries first: what mutations make would show in them
+		if isQuery := queries[a] != nil; isQuery != (queries[b] != nil) {
+			return map[bool]int{true: -1, false: 1}[isQuery]
+		}
+		return strings.Compare(a, b)
+	})
+	for _, name := range names {
+		for i, op := range byVictim[name] {
+			nobody := thief.ask(byNobody[name][i], nil)
+			got := thief.ask(op, nil)
+			for _, secret := range []string{"victimword", theirs.email, theirs.tenant, theirs.unique} {
+				require.NotContains(t, got.raw, secret, op)
+			}
+			if name != "revokeApiKey" { // repeats what it was given when there is such a key
+				for _, id := range []string{theirs.document, theirs.user, theirs.key, theirs.documentNode, theirs.userNode, theirs.jobNode} {
+					require.NotContains(t, got.raw, id, op)
+				}
+			}
+			require.Equal(t, nobody.status, got.status, op)
+			require.Equal(t, number.ReplaceAllString(nobody.raw, ""), number.ReplaceAllString(got.raw, ""), "an answer tells that the thing exists: %s", op)
+			if queries[name] == nil {
+				require.Equal(t, before, d.rowsWithout(thief.scope.TenantID.String()), "%s changed rows of others", op)
+			}
+		}
+	}
+	// Cursors of others lead nowhere else than into one's own list.
+	for list, cursor := range map[string]string{
+		"documentsConnection": theirs.documentCursor, "jobsConnection": theirs.jobCursor, "usersConnection": theirs.userCursor, "searchDocuments": theirs.searchCursor,
+	} {
+		a := thief.ask(`query ($c: String) { `+list+`(first: 100, after: $c) { nodes { __typename } totalCount } }`, vars{"c": cursor})
+		require.Empty(t, a.Errors, a.raw)
+		own := thief.get(`{ `+list+` { totalCount } }`, nil)
+		require.Equal(t, at(t, own, list, "totalCount"), at(t, a.Data, list, "totalCount"))
+	}
+}
+
+// @auth stands before the resolver: without the permission nothing reaches the database.
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+
+	d := open(t)
+	c := d.tenant()
+	own := c.things("own")
+	fields := rootFields(t, ast.Query, ast.Mutation)
+	scopes := map[string]bool{}
+	for _, f := range fields {
+		if auth := f.Directives.ForName("auth"); auth != nil {
+			scopes[auth.Arguments.ForName("scope").Value.Raw] = true
+		}
+	}
+	for name, list := range operations(own) {
+		auth := fields[name].Directives.ForName("auth")
+		if auth == nil {
+			continue
+		}
+		scope := auth.Arguments.ForName("scope").Value.Raw
+		noun, _, _ := strings.Cut(scope, ":")
+		others := []string{"nothing:*", noun, noun + ":", noun + ":rea", strings.ToUpper(scope), scope + "x"}
+		for s := range scopes {
+			if s != scope {
+				others = append(others, s)
+			}
+		}
+		for _, op := range list {
+			d.statements.take()
+			a := c.with(others...).ask(op, nil)
+			require.Equal(t, []string{"FORBIDDEN"}, a.codes(), "%s with %v", op, others)
+			require.Contains(t, a.Errors[0].Message, scope)
+			require.Empty(t, d.statements.take(), "%s reached the database", op)
+			require.Equal(t, []string{"FORBIDDEN"}, c.with().ask(op, nil).codes(), op)
+		}
+		for _, enough := range []string{scope, noun + ":*", "*"} {
+			a := c.with(enough).ask(list[0], nil)
+			require.NotContains(t, a.codes(), "FORBIDDEN", "%s with %s: %s", list[0], enough, a.raw)
+		}
+	}
+	// One refused field does not take the others with it, where the schema allows.
+	a := c.with("users:read").ask(`{ user(id: "`+own.user+`") { id } document(id: "`+own.document+`") { id } }`, nil)
+	require.Equal(t, []string{"FORBIDDEN"}, a.codes())
+	require.Equal(t, own.user, at(t, a.Data, "user", "id"))
+	require.Nil(t, at(t, a.Data, "document"))
+}
+
+// The database keeps tenants apart on its own, should the layer above it forget.
+func TestRowsOfOthersAreOutOfSight(t *testing.T) {
+	t.Parallel()
+
+	d := open(t)
+	victim, thief := d.tenant(), d.tenant()
+	theirs := victim.things("victimword")
+	for _, table := range []string{"documents", "jobs", "app_users", "tenants", "job_events"} {
+		column := "tenant_id"
+		if table == "tenants" {
+			column = "id"
+		}
+		n, err := db.Get[int](thief.ctx(), d.API, "count", `SELECT count(*) FROM `+table+` WHERE `+column+` = $1`, theirs.tenant)
+		require.NoError(t, err)
+		require.Zero(t, n, table)
+		n, err = db.Get[int](victim.ctx(), d.API, "count", `SELECT count(*) FROM `+table+` WHERE `+column+` = $1`, theirs.tenant)
+		require.NoError(t, err)
+		require.NotZero(t, n, table)
+	}
+	_, err := db.Exec(thief.ctx(), d.API, `SELECT * FROM search_documents_page($1, 'victimword', 10)`, theirs.tenant)
+	require.Error(t, err)
+}
+
+func TestAnswersAreJSON(t *testing.T) {
+	t.Parallel()
+
+	c := open(t).tenant()
+	c.things("word")
+	for _, list := range operations(c.things("again")) {
+		for _, op := range list {
+			require.True(t, json.Valid([]byte(c.ask(op, nil).raw)), op)
+		}
+	}
+}
