@@ -65,7 +65,7 @@ const (
 )
 
 // errReported ends a command whose failure has been told already.
-var errReported = errors.New("failed") //nolint:gochecknoglobals // a sentinel
+var errReported = errors.New("failed")
 
 // Run runs one command and returns the exit code: 0, 1 when it failed, 2 for a command line or configuration that is not valid.
 func Run(ctx context.Context, args []string, sys System) int {

@@ -149,11 +149,11 @@ func (c caller) awaitJob(t *testing.T, id, status string) job {
 
 // update is one event of jobUpdates.
 type update struct {
-	JobID    string
-	Status   string
-	Attempts int
-	Cursor   string
-	Reset    bool
+	JobID    string `json:"jobId"`
+	Status   string `json:"status"`
+	Attempts int    `json:"attempts"`
+	Cursor   string `json:"cursor"`
+	Reset    bool   `json:"reset"`
 }
 
 // frame is a message of graphql-transport-ws.
@@ -206,7 +206,9 @@ func (w *watcher) read(ctx context.Context) {
 		var f frame
 		err := wsjson.Read(ctx, w.conn, &f)
 		var p struct {
-			Data struct{ JobUpdates update }
+			Data struct {
+				JobUpdates update `json:"jobUpdates"`
+			} `json:"data"`
 		}
 		switch {
 		case err != nil:

@@ -23,7 +23,7 @@ import (
 const runFile = "run.env"
 
 // errNoDatabase names the variable that is missing.
-var errNoDatabase = errors.New("DATABASE_URL is required; `make run`, or `stackforge serve --embedded`, makes a private PostgreSQL instead") //nolint:gochecknoglobals // a sentinel
+var errNoDatabase = errors.New("DATABASE_URL is required; `make run`, or `stackforge serve --embedded`, makes a private PostgreSQL instead")
 
 // database returns the URL to use: DATABASE_URL, else the embedded database. That one is started when embedded is true or
 // when it was made earlier and does not run; stop ends it then.
@@ -64,7 +64,7 @@ func (p *program) running(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	for s := bufio.NewScanner(f); s.Scan(); {
 		url, ok := strings.CutPrefix(s.Text(), "DATABASE_URL=")
 		if !ok {

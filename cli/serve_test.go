@@ -155,7 +155,7 @@ func testPages(t *testing.T, address string) {
 	require.Equal(t, http.StatusNotFound, status)
 }
 
-// A start that is interrupted leaves no database behind, and the next one works.
+// A start that is interrupted leaves no database behind, and the next one works, for a worker in another process too.
 func TestServeInterruptedStart(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
@@ -181,7 +181,19 @@ func TestServeInterruptedStart(t *testing.T) {
 	require.Equal(t, 1, beside.wait(), "a second server on the same data")
 	require.Contains(t, beside.stderr.String(), "in use by another process")
 	require.Contains(t, beside.stderr.String(), fmt.Sprint(whole.cmd.Process.Pid))
+
+	// A worker in a second terminal finds the server's database, outlives it, and goes on with the next server.
+	key := strings.Fields(ok(t, env, "tenant", "create", "--name", "one"))[3]
+	worker := startWorker(t, env)
+	c := caller{url: whole.url, key: key}
+	c.awaitJob(t, c.enqueue(t, "send_email", mailTo("first server")), "DONE")
 	whole.stop()
+	require.Zero(t, postmaster(dir))
+	next := serveAPI(t, env, "--embedded")
+	c = caller{url: next.url, key: key}
+	c.awaitJob(t, c.enqueue(t, "send_email", mailTo("second server")), "DONE")
+	next.stop()
+	worker.stop() // without a database
 	require.Zero(t, postmaster(dir))
 }
 
@@ -191,7 +203,8 @@ func TestServePort(t *testing.T) {
 	w := newWorld(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
 	env := w.environ("PORT=" + port)
 
 	r := run(t, env, "serve", "--embedded")

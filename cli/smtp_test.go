@@ -3,7 +3,6 @@ package cli_test
 import (
 	"bufio"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,7 +13,7 @@ import (
 // mailServer takes mails, and keeps each sender waiting for its greeting until it is told to go on: a job that sends
 // mail lasts as long as a test wants, 15 s at most.
 type mailServer struct {
-	port    int
+	port    string
 	greeted chan struct{} // closed by release
 
 	mu    sync.Mutex
@@ -27,7 +26,9 @@ func newMailServer(t *testing.T) *mailServer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := &mailServer{port: l.Addr().(*net.TCPAddr).Port, greeted: make(chan struct{})}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	s := &mailServer{port: port, greeted: make(chan struct{})}
 	var talks sync.WaitGroup
 	var open []net.Conn
 	talks.Go(func() {
@@ -58,7 +59,7 @@ func newMailServer(t *testing.T) *mailServer {
 
 // env names the server to the program.
 func (s *mailServer) env() []string {
-	return []string{"SMTP_HOST=127.0.0.1", "SMTP_PORT=" + strconv.Itoa(s.port), "SMTP_TLS=none", "SMTP_FROM=app@example.org"}
+	return []string{"SMTP_HOST=127.0.0.1", "SMTP_PORT=" + s.port, "SMTP_TLS=none", "SMTP_FROM=app@example.org"}
 }
 
 // release lets all senders go on.

@@ -105,12 +105,12 @@ func (p *program) openMeasured(ctx context.Context, url string, role db.Role, na
 }
 
 // carrier takes news between processes: by NOTIFY, unless a pooler stands in between.
-func (p *program) carrier(h *db.DB, url string, role db.Role, name string, channels ...string) (realtime.Carrier, error) {
+func (p *program) carrier(h *db.DB, url string, role db.Role, name string, channels ...string) (realtime.Postgres, error) {
 	c := realtime.Postgres{DB: h}
 	if p.config.Database.Pooler == "none" {
 		l, err := db.NewListener(p.dbConfig(url, role, name), p.log, channels...)
 		if err != nil {
-			return nil, err
+			return c, err
 		}
 		c.Listener = l
 	}
