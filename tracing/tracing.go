@@ -258,5 +258,5 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 		e.log.Warn().Err(err).Int("spans", len(spans)).Msg("tracing: traces could not be sent and are lost")
 	}
 	e.failing = err != nil
-	return nil //nolint:nilerr // told above
+	return nil
 }
