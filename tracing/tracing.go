@@ -15,13 +15,15 @@
 //     name of the operation and the code of its first error. /health, /ready and /metrics have none.
 //   - "document.Get": a statement by its name, with its rows and the SQLSTATE class of its error, below the request or the
 //     job that ran it. Statements of no request and no job, such as the worker's polls, have none.
-//   - "job send_email": a run of a job, a trace of its own; job.id leads to the request that enqueued it, no link does.
+//   - "job send_email": a run of a job, with job.id and job.attempt. It is a trace of its own without a link to the request
+//     that enqueued it: a job does not keep the trace it comes from.
 //   - "subscription" (or query, mutation): an operation on a WebSocket when it has ended, a trace of its own without
 //     statements.
 //
-// Spans hold no SQL, argument, document, variable, query string, header (but User-Agent), body or text of an error. Text
-// is cut at 256 characters. Spans wait in memory, 2,048 at most, and are sent every five seconds; when the collector does
-// not take them they are lost, a warning says so once, and requests go on. A stop sends what waits.
+// Spans hold no SQL, argument, document, variable, query string, body or text of an error, and of the headers only
+// User-Agent, Host and the client's address in X-Forwarded-For; the path of the URL is there. Values are cut at 256
+// characters. Spans wait in memory, 2,048 at most, and are sent every five seconds or 512 at once; when the collector does
+// not take them they are lost, a warning says so once, and requests go on. A stop sends what waits, for at most 5 s.
 package tracing
 
 import (
