@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +30,7 @@ type subscriber struct {
 // event tells of a job update's frame: which job, and which change of it.
 type event func(jobID int64, status []byte) (index int, ok bool)
 
-// subscribe opens a socket and starts the subscription. Reading begins with run.
+// subscribe opens a socket and starts the subscription whose payload is query. Reading begins with run.
 func subscribe(addr, key, query string, events int) (*subscriber, error) {
 	conn, err := net.DialTimeout("tcp", addr, 10*time.Second) //nolint:noctx // it has a limit
 	if err != nil {
@@ -73,11 +72,7 @@ func (s *subscriber) open(key, query string) error {
 	if !bytes.Contains(message, []byte("connection_ack")) {
 		return fmt.Errorf("no ack: %.200s", message)
 	}
-	text, err := json.Marshal(query)
-	if err != nil {
-		return err
-	}
-	return s.send(1, []byte(`{"id":"1","type":"subscribe","payload":{"query":`+string(text)+`}}`))
+	return s.send(1, []byte(`{"id":"1","type":"subscribe","payload":`+query+`}`))
 }
 
 // send writes a frame. Clients must mask; a mask of zeros changes nothing.
@@ -219,7 +214,7 @@ type crowd struct {
 	wg  sync.WaitGroup
 }
 
-// gather opens n sockets. query gives each one its subscription.
+// gather opens n sockets. query gives each one the payload of its subscription.
 func gather(n int, addr, key string, events int, query func(i int) string, which event, since func() int64) (*crowd, error) {
 	c := &crowd{}
 	for i := range n {
