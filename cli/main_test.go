@@ -311,7 +311,7 @@ func startWorker(t *testing.T, env []string) *process {
 func eventually(t *testing.T, is func() bool, what string, args ...any) {
 	t.Helper()
 	for end := time.Now().Add(patience); !is(); {
-		require.True(t, time.Now().Before(end), append([]any{"not seen: " + what}, args...)...)
+		require.True(t, time.Now().Before(end), "not seen: %s", fmt.Sprintf(what, args...))
 		<-tick()
 	}
 }
