@@ -47,7 +47,11 @@ type walker struct {
 // positions finds all there are; and, or and not are entered once.
 func positions() (*ast.Schema, []position) {
 	w := walker{schema: graph.NewExecutableSchema(graph.Config{}).Schema(), met: map[string]int{}}
-	for op, root := range map[string]*ast.Definition{"query": w.schema.Query, "mutation": w.schema.Mutation} {
+	for _, op := range []string{"query", "mutation"} {
+		root := w.schema.Query
+		if op == "mutation" {
+			root = w.schema.Mutation
+		}
 		for _, f := range root.Fields {
 			if strings.HasPrefix(f.Name, "__") {
 				continue

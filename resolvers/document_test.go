@@ -362,8 +362,8 @@ func TestDocumentFilters(t *testing.T) {
 		`{hasEmbedding: true}`: "d", `{hasEmbedding: false}`: "abc",
 		`{and: [{title: {contains: "pp"}}, {path: {eq: "food"}}]}`: "a", `{or: [{title: {eq: "apple"}}, {path: {eq: "food"}}]}`: "ac",
 		`{or: []}`: "abcd", `{and: []}`: "abcd", `{not: {externalId: {eq: "x-1"}}}`: "bcd", `{not: {}}`: "abcd", `{not: {not: {externalId: {eq: "x-1"}}}}`: "a",
-		`{not: {or: [{title: {eq: "apple"}}, {path: {eq: "food"}}]}}`:                                         "bd",
-		`{language: {eq: "en"}, or: [{title: {contains: "pie"}}, {title: {eq: "apple"}}]}`:                    "a",
+		`{not: {or: [{title: {eq: "apple"}}, {path: {eq: "food"}}]}}`:                                       "bd",
+		`{language: {eq: "en"}, or: [{title: {contains: "pie"}}, {title: {eq: "apple"}}]}`:                  "a",
 		`{and: [{or: [{tagIds: {any: [1]}}, {tagIds: {any: [3]}}]}, {not: {and: [{metadata: {k: "v"}}]}}]}`: "b",
 	} {
 		text := strings.NewReplacer(`"$a"`, `"`+ids["a"]+`"`, `"$b"`, `"`+ids["b"]+`"`, `"$2"`, fmt.Sprintf("%q", second)).Replace(filter)

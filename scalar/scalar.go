@@ -21,6 +21,7 @@ import (
 var (
 	errText  = errors.New("text must be UTF-8 without NUL")
 	errMap   = errors.New("must be an object whose values are strings")
+	errJSON  = errors.New("texts must be UTF-8 without NUL, and numbers between -1e1000 and 1e1000 in at most 1,000 characters")
 	errInt   = errors.New("must be a whole number of 32 bits")
 	errFloat = errors.New("must be a number of 64 bits")
 )
@@ -151,10 +152,11 @@ func MarshalJSON(v json.RawMessage) graphql.Marshaler {
 	})
 }
 
-// UnmarshalJSON reads any JSON value. Its texts, keys included, must be UTF-8 without NUL.
+// UnmarshalJSON reads any JSON value. Its texts, keys included, must be UTF-8 without NUL, and its numbers such as
+// PostgreSQL's numeric can hold.
 func UnmarshalJSON(v any) (json.RawMessage, error) {
 	if !storable(v) {
-		return nil, errText
+		return nil, errJSON
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -163,9 +165,17 @@ func UnmarshalJSON(v any) (json.RawMessage, error) {
 	return b, nil
 }
 
-// storable reports whether every text within a value can be kept.
+// storable reports whether every text and number within a value can be kept.
 func storable(v any) bool {
 	switch v := v.(type) {
+	case json.Number:
+		if len(v) > 1000 {
+			return false
+		}
+		if i := strings.IndexAny(v.String(), "eE"); i >= 0 {
+			exponent, err := strconv.Atoi(v.String()[i+1:])
+			return err == nil && exponent >= -1000 && exponent <= 1000
+		}
 	case string:
 		_, err := text(v)
 		return err == nil

@@ -50,6 +50,9 @@ func (h *Handler) prepare(text string) (*document, *refused) {
 	if refusal != nil {
 		return nil, refusal
 	}
+	if e := unreadable(parsed); e != nil {
+		return nil, documentRefusal(e)
+	}
 	if list := h.validate(parsed); len(list) > 0 {
 		for _, e := range list {
 			place(parsed, e)

@@ -350,7 +350,7 @@ func (s *scanner) unicode(out []byte) ([]byte, error) {
 		s.pos = after
 	}
 	// Half of a pair is kept in the form of its three bytes, which is no UTF-8.
-	return append(out, 0xe0|byte(r>>12), 0x80|byte(r>>6)&0x3f, 0x80|byte(r)&0x3f), nil
+	return append(out, 0xe0|byte(r>>12), 0x80|byte(r>>6)&0x3f, 0x80|byte(r)&0x3f), nil //nolint:gosec // the six bits each
 }
 
 // hex reads four hexadecimal digits.

@@ -33,6 +33,24 @@ func place(doc *ast.QueryDocument, e *gqlerror.Error) {
 	})
 }
 
+// unreadable finds a number that is too large for the parser's types. Where the schema has a scalar of its own gqlparser
+// does not look for it, and gqlgen would panic; elsewhere gqlparser also complains about everything around it.
+func unreadable(doc *ast.QueryDocument) *gqlerror.Error {
+	var e *gqlerror.Error
+	eachArgument(doc, func(path string, v *ast.Value, pos *ast.Position) bool {
+		if v == nil || v.Kind != ast.IntValue && v.Kind != ast.FloatValue {
+			return true
+		}
+		if _, err := v.Value(nil); err == nil {
+			return true
+		}
+		e = gqlerror.ErrorPosf(pos, "the number %s is too large for a literal", shorten(v.Raw, 40))
+		name(e, path)
+		return false
+	})
+	return e
+}
+
 // placeVariable names the argument that a variable stands for, in an error of its value.
 func placeVariable(doc *ast.QueryDocument, e *gqlerror.Error) {
 	if len(e.Path) < 2 {

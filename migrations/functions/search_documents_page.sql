@@ -39,7 +39,11 @@ BEGIN
     END IF;
 
     IF p_query IS NOT NULL THEN
-        v_query := websearch_to_tsquery(search_config(coalesce(p_language, 'en')), p_query);
+        BEGIN
+            v_query := websearch_to_tsquery(search_config(coalesce(p_language, 'en')), p_query);
+        EXCEPTION WHEN internal_error THEN -- "tsquery stack too small": more than 32 minus signs in a row, say
+            RAISE EXCEPTION 'The query has too many operators in a row.' USING ERRCODE = 'ZE400', COLUMN = 'query';
+        END;
         IF numnode(v_query) = 0 THEN
             RETURN; -- only stop words or operators: nothing is asked for
         END IF;
