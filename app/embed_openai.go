@@ -63,7 +63,7 @@ const (
 )
 
 // Busy is an error that names the time after which to try again.
-type Busy struct {
+type Busy struct { //nolint:errname // it reads better where it is asked for: app.Busy
 	After time.Duration // 0: the service said nothing
 	err   *errs.Error
 }
@@ -132,7 +132,7 @@ func (o *OpenAI) embed(ctx context.Context, texts []string) ([][]float32, error)
 	if err != nil {
 		return nil, errs.Wrap(errs.Unavailable, err, "The embedding service cannot be reached.")
 	}
-	defer res.Body.Close() //nolint:errcheck // it was read
+	defer res.Body.Close()
 	limit := int64(perAnswer + len(texts)*perVector)
 	text, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	netmail "net/mail"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -170,7 +171,7 @@ func (s *SMTPMailer) Send(ctx context.Context, m Mail) error {
 	// The library waits for the server without a look at the context: a run that is cancelled hangs up.
 	ctx, hangUp := context.WithCancel(ctx)
 	defer hangUp()
-	client, err := mail.NewClient(s.config.Host, append(s.options[:len(s.options):len(s.options)], mail.WithDialContextFunc(s.dial(ctx)))...)
+	client, err := mail.NewClient(s.config.Host, append(slices.Clip(s.options), mail.WithDialContextFunc(s.dial(ctx)))...)
 	if err != nil {
 		return errs.Wrap(errs.Unavailable, err, "The SMTP configuration cannot work.")
 	}
@@ -223,8 +224,7 @@ func (s *SMTPMailer) dial(ctx context.Context) mail.DialContextFunc {
 // sendError tells a refusal of the mail from what may pass. The cause, which goes to the log, does not name the address.
 func sendError(m Mail, err error) error {
 	code := 0
-	var send *mail.SendError
-	if errors.As(err, &send) {
+	if send, ok := errors.AsType[*mail.SendError](err); ok {
 		code = send.ErrorCode()
 	}
 	cause := errors.New(strings.ReplaceAll(err.Error(), m.To, MaskAddress(m.To)))

@@ -42,7 +42,7 @@ type smtpServer struct {
 func (s *smtpServer) serve(t *testing.T) int {
 	t.Helper()
 
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends with the test
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -55,14 +55,17 @@ func (s *smtpServer) serve(t *testing.T) int {
 				defer conn.Close()
 				_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 				if s.secure {
-					conn = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*s.cert}}) //nolint:gosec // a test's
+					conn = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*s.cert}})
 				}
 				s.talk(conn)
 			})
 		}
 	})
-	t.Cleanup(func() { l.Close(); wg.Wait() })
-	return l.Addr().(*net.TCPAddr).Port
+	t.Cleanup(func() {
+		_ = l.Close()
+		wg.Wait()
+	})
+	return l.Addr().(*net.TCPAddr).Port //nolint:errcheck // a TCP listener has it
 }
 
 func (s *smtpServer) talk(conn net.Conn) {
@@ -107,7 +110,7 @@ func (s *smtpServer) talk(conn net.Conn) {
 			if !say(verb, "220 go") {
 				return
 			}
-			conn = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*s.cert}}) //nolint:gosec // a test's
+			conn = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*s.cert}})
 			in, encrypted = bufio.NewReader(conn), true
 		case "auth":
 			text, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(line, "AUTH PLAIN "))
@@ -180,7 +183,7 @@ func smtp(t *testing.T, s *smtpServer, c app.SMTPConfig) *app.SMTPMailer {
 	return m
 }
 
-var letter = app.Mail{ID: "job-1", To: "ann@example.com", Subject: "Grüße", Body: "Hallo,\n.\nä"} //nolint:gochecknoglobals // never changed
+var letter = app.Mail{ID: "job-1", To: "ann@example.com", Subject: "Grüße", Body: "Hallo,\n.\nä"}
 
 func TestSMTP(t *testing.T) {
 	t.Parallel()
@@ -275,10 +278,10 @@ func TestSMTP(t *testing.T) {
 	t.Run("a run that is cancelled does not wait for a silent server", func(t *testing.T) {
 		t.Parallel()
 
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends with the test
+		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		defer l.Close()
-		m, err := app.NewSMTP(app.SMTPConfig{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, From: "a@example.org", TLS: app.TLSNone, Timeout: time.Hour})
+		defer func() { _ = l.Close() }()
+		m, err := app.NewSMTP(app.SMTPConfig{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, From: "a@example.org", TLS: app.TLSNone, Timeout: time.Hour}) //nolint:errcheck // a TCP listener has it
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)

@@ -266,7 +266,7 @@ func List[T any](ctx context.Context, h Handle, sql string, args ...any) ([]T, e
 func Exec(ctx context.Context, h Handle, sql string, args ...any) (int64, error) {
 	var n int64
 	err := h.run(ctx, statement{sql: sql, args: args, scan: func(rows pgx.Rows) (int64, error) {
-		for rows.Next() { //nolint:revive // the rows of a function that is called for its effect
+		for rows.Next() {
 		}
 		n = rows.CommandTag().RowsAffected()
 		return n, rows.Err()

@@ -128,8 +128,7 @@ func class(err error) string {
 
 // rolledBack reports failures after which nothing is in effect, so that a write may be repeated.
 func rolledBack(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code == "40001" || pg.Code == "40P01"
 	}
 	return pgconn.SafeToRetry(err)
@@ -137,8 +136,7 @@ func rolledBack(err error) bool {
 
 // passing reports failures after which a read may be repeated: those, and connections that broke.
 func passing(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return rolledBack(err) || strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P")
 	}
 	return isConnection(err) && !errors.Is(err, context.DeadlineExceeded)

@@ -51,7 +51,7 @@ func (l *Listener) session(ctx context.Context, connected func(), notified func(
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it is broken or no longer needed
+	defer conn.Close(context.WithoutCancel(ctx))
 	for _, ch := range l.channels {
 		if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{ch}.Sanitize()); err != nil {
 			return err

@@ -51,7 +51,7 @@ func Migrate(ctx context.Context, c MigrateConfig, files fs.FS) (Report, error) 
 	if err != nil {
 		return Report{}, fmt.Errorf("connect: %w", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the work is done or has failed by now
+	defer conn.Close(context.WithoutCancel(ctx))
 
 	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, int64(migrateLock)); err != nil {
 		return Report{}, fmt.Errorf("wait for another migration: %w", err)
@@ -168,7 +168,7 @@ func (m *migrator) up(ctx context.Context, files []file) (int, error) {
 	config := m.config.Copy()
 	config.RuntimeParams["role"] = string(RoleOwner)
 	sqlDB := sql.OpenDB(stdlib.GetConnector(*config))
-	defer sqlDB.Close() //nolint:errcheck // see above
+	defer sqlDB.Close()
 	driver, err := migratepgx.WithInstance(sqlDB, &migratepgx.Config{MigrationsTable: `"core"."schema_migrations"`, MigrationsTableQuoted: true})
 	if err != nil {
 		return 0, fmt.Errorf("prepare migrations: %w", err)
@@ -181,7 +181,7 @@ func (m *migrator) up(ctx context.Context, files []file) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer mg.Close() //nolint:errcheck // see above
+	defer mg.Close()
 	stop := context.AfterFunc(ctx, func() { mg.GracefulStop <- true })
 	defer stop()
 
@@ -194,9 +194,9 @@ func (m *migrator) up(ctx context.Context, files []file) (int, error) {
 		return 0, errors.Join(err, verr)
 	}
 	if !dirty {
-		return int(version), err //nolint:gosec // file numbers are small
+		return int(version), err
 	}
-	failed := int(version) //nolint:gosec // as above
+	failed := int(version)
 	previous := -1
 	for _, f := range files {
 		if f.version < failed {

@@ -48,11 +48,11 @@ func Name(sql string) string {
 // LogQueries returns a hook that writes a debug line for each statement and a warning for one slower than slow.
 func LogQueries(log zerolog.Logger, slow time.Duration) Hook {
 	return func(ctx context.Context, q Query) {
-		e := log.Debug()
+		level := zerolog.DebugLevel
 		if q.Duration >= slow {
-			e = log.Warn()
+			level = zerolog.WarnLevel
 		}
-		e.Str("requestId", tenant.RequestID(ctx)).Str("queryName", q.Name).Dur("durationMs", q.Duration).
+		log.WithLevel(level).Str("requestId", tenant.RequestID(ctx)).Str("queryName", q.Name).Dur("durationMs", q.Duration).
 			Int64("rows", q.Rows).Str("errorClass", q.ErrorClass).Msg("query")
 	}
 }

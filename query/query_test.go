@@ -13,13 +13,12 @@ func order() query.Order {
 	return query.Order{Name: "created_at_desc", Column: "d.created_at", Type: "timestamptz", ID: "d.id", IDType: "uuid", Desc: true}
 }
 
-func ptr[T any](v T) *T { return &v }
 
 func TestPath(t *testing.T) {
 	t.Parallel()
 
 	w := query.NewWhere("tenant")
-	cond := w.Path("path", "p", &query.Path{StartsWith: ptr("a.b")})
+	cond := w.Path("path", "p", &query.Path{StartsWith: new("a.b")})
 	require.Equal(t, "(p = $2 OR p >= $3 AND p < $4)", cond)
 	require.Equal(t, []any{"tenant", "a.b", "a.b.", "a.b/"}, w.Args())
 }
@@ -29,7 +28,7 @@ func TestFilterLimits(t *testing.T) {
 
 	w := query.NewWhere()
 	for range 51 {
-		w.String("title", "t", &query.String{Eq: ptr("x")})
+		w.String("title", "t", &query.String{Eq: new("x")})
 	}
 	require.ErrorContains(t, w.Err(), "at most 50 conditions")
 
@@ -55,7 +54,7 @@ func TestWindow(t *testing.T) {
 
 		w := query.NewWhere("tenant")
 		o := order()
-		win := query.Page{First: ptr(2), After: ptr(o.Cursor("2026-01-01T00:00:00Z", "00000000-0000-7000-8000-000000000001"))}.Window(w, o)
+		win := query.Page{First: new(2), After: new(o.Cursor("2026-01-01T00:00:00Z", "00000000-0000-7000-8000-000000000001"))}.Window(w, o)
 		require.NoError(t, w.Err())
 		require.Equal(t, "(d.created_at, d.id) < ($2::text::timestamptz, $3::text::uuid)", win.Where)
 		require.Equal(t, "ORDER BY d.created_at DESC, d.id DESC LIMIT 3", win.OrderBy)
@@ -67,7 +66,7 @@ func TestWindow(t *testing.T) {
 		t.Parallel()
 
 		w := query.NewWhere()
-		win := query.Page{Last: ptr(2)}.Window(w, order())
+		win := query.Page{Last: new(2)}.Window(w, order())
 		require.Equal(t, "ORDER BY d.created_at ASC, d.id ASC LIMIT 3", win.OrderBy)
 		rows, info := query.Result(win, []int{9, 8, 7})
 		require.Equal(t, []int{8, 9}, rows)
@@ -77,7 +76,7 @@ func TestWindow(t *testing.T) {
 		t.Parallel()
 
 		w := query.NewWhere()
-		query.Page{First: ptr(101), After: ptr("made up"), Offset: -1}.Window(w, order())
+		query.Page{First: new(101), After: new("made up"), Offset: -1}.Window(w, order())
 		require.ErrorContains(t, w.Err(), "first")
 		require.ErrorContains(t, w.Err(), "after")
 		require.ErrorContains(t, w.Err(), "offset")
@@ -112,7 +111,7 @@ func TestMadeUpCursors(t *testing.T) {
 		{byNumber, "2026-01-01T00:00:00Z", "99999999999999999999"},
 	} {
 		w := query.NewWhere()
-		query.Page{After: ptr(c.order.Cursor(c.value, c.id))}.Window(w, c.order)
+		query.Page{After: new(c.order.Cursor(c.value, c.id))}.Window(w, c.order)
 		require.ErrorContains(t, w.Err(), "after", "%q %q", c.value, c.id)
 	}
 }

@@ -214,7 +214,7 @@ func TestNothingIsLeftBehindAfterChurn(t *testing.T) { //nolint:paralleltest // 
 	before := runtime.NumGoroutine()
 	for round := range 20 {
 		for i := range 10 {
-			conn, _, err := websocket.Dial(t.Context(), w.url, &websocket.DialOptions{ //nolint:bodyclose // Dial closes it
+			conn, _, err := websocket.Dial(t.Context(), w.url, &websocket.DialOptions{
 				Subprotocols: []string{subprotocolNew}, HTTPHeader: http.Header{"X-Api-Key": {"one"}},
 			})
 			require.NoError(t, err)

@@ -295,7 +295,7 @@ func TestOrigin(t *testing.T) {
 		"https://app.example.evil.io": false,
 		w.url:                         true,
 	} {
-		conn, answer, err := websocket.Dial(t.Context(), w.url, &websocket.DialOptions{ //nolint:bodyclose // Dial closes it
+		conn, answer, err := websocket.Dial(t.Context(), w.url, &websocket.DialOptions{
 			Subprotocols: []string{subprotocolNew}, HTTPHeader: http.Header{"Origin": {origin}},
 		})
 		if allowed {
@@ -461,7 +461,7 @@ func TestShutdown(t *testing.T) {
 	go w.Shutdown(t.Context())
 	p.expectClose(1001)
 	require.Eventually(t, func() bool { return w.resolver.Running() == 0 }, 5*time.Second, time.Millisecond)
-	_, answer, err := websocket.Dial(t.Context(), w.url, nil) //nolint:bodyclose // Dial closes it
+	_, answer, err := websocket.Dial(t.Context(), w.url, nil)
 	require.Error(t, err)
 	require.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
 }

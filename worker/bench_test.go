@@ -43,7 +43,7 @@ func drain(b *testing.B, concurrency int) {
 	ends := make(chan struct{}, count)
 	claims := 0
 	w := worker.New(worker.Config{Concurrency: concurrency, Hook: func(e worker.Event) {
-		switch e.Kind { //nolint:exhaustive // the others do not count
+		switch e.Kind {
 		case worker.Ended:
 			ends <- struct{}{}
 		case worker.Claimed:

@@ -205,7 +205,7 @@ func (w *Worker) send(ctx context.Context, list []outcome) (map[int64]job.Status
 		return all(ids, job.Pending), err
 	case drops:
 	}
-	return nil, nil
+	return map[int64]job.Status{}, nil
 }
 
 func all(ids []int64, status job.Status) map[int64]job.Status {

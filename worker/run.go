@@ -33,8 +33,8 @@ const defaultTimeout = time.Minute
 
 // Why the context of a run ended.
 var (
-	errStopping = errors.New("the worker stops")               //nolint:gochecknoglobals // sentinel
-	errLost     = errors.New("the run is no longer the job's") //nolint:gochecknoglobals // sentinel
+	errStopping = errors.New("the worker stops")
+	errLost     = errors.New("the run is no longer the job's")
 )
 
 // Run is one run of a job, as its handler sees it.
@@ -161,8 +161,7 @@ func (w *Worker) backoff(attempts int) time.Duration {
 
 // cause is what an error keeps for the log.
 func cause(err error) error {
-	var e *errs.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*errs.Error](err); ok {
 		return e.Unwrap()
 	}
 	return nil

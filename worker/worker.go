@@ -417,11 +417,11 @@ func (w *Worker) quiet(ctx context.Context, d time.Duration, is func() bool) boo
 // failing tells of a database that does not answer: a warning for the first failure, then the error is only counted.
 func (w *Worker) failing(b *backoff, task string, err error) {
 	w.cfg.Hook(Event{Kind: Failing, Task: task})
-	e := w.log.Debug()
+	level := zerolog.DebugLevel
 	if b.failures == 0 {
-		e = w.log.Warn()
+		level = zerolog.WarnLevel
 	}
-	e.Err(err).AnErr("cause", cause(err)).Msg("worker: " + task + " failed, trying again")
+	w.log.WithLevel(level).Err(err).AnErr("cause", cause(err)).Msg("worker: " + task + " failed, trying again")
 	b.failures++
 }
 

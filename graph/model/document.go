@@ -1,3 +1,4 @@
+// Package model is the types of the schema that have no home in a repository; models_gen.go is generated.
 package model
 
 import (

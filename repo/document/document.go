@@ -184,8 +184,9 @@ func inList(err error, rows int) error {
 }
 
 type inputError struct {
-	Code           errs.Code
-	Field, Message string
+	Code    errs.Code `json:"code"`
+	Field   string    `json:"field"`
+	Message string    `json:"message"`
 }
 
 type created struct {

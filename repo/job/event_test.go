@@ -265,7 +265,7 @@ func TestReplay(t *testing.T) {
 
 		e := newEvents(t, 0)
 		_, err := db.Exec(tenant.With(t.Context(), e.scope), e.API, `
-			SELECT * FROM read_job_events($1, NULL, NULL, NULL, 0, 1)`, dbtest.Tenant(t, e.DB).TenantID)
+			SELECT * FROM read_job_events($1, NULL, 0, 1)`, dbtest.Tenant(t, e.DB).TenantID)
 		require.True(t, errs.Is(err, errs.Forbidden), "%v", err)
 	})
 }

@@ -62,7 +62,6 @@ func (b bundle) claim(t *testing.T) []job.Job {
 
 func lease(j job.Job) job.Lease { return job.Lease{ID: j.ID, Lease: *j.LeaseID} }
 
-func ptr[T any](v T) *T { return &v }
 
 func codeOf(err error) (errs.Code, string) {
 	e := errs.From(err)
@@ -92,8 +91,8 @@ func TestEnqueue(t *testing.T) {
 		b := setup(t)
 		at := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
 		j := b.enqueue(t, job.EnqueueParams{
-			Type: "send_email", Payload: json.RawMessage(`{"to": "a@example.com", "extra": [1]}`), RunAt: &at, Priority: ptr(-7),
-			Queue: ptr("mail"), UniqueKey: ptr("k"), MaxAttempts: ptr(3),
+			Type: "send_email", Payload: json.RawMessage(`{"to": "a@example.com", "extra": [1]}`), RunAt: &at, Priority: new(-7),
+			Queue: new("mail"), UniqueKey: new("k"), MaxAttempts: new(3),
 		})
 		require.True(t, at.Equal(j.RunAt))
 		require.JSONEq(t, `{"to": "a@example.com", "extra": [1]}`, string(j.Payload))
@@ -104,7 +103,7 @@ func TestEnqueue(t *testing.T) {
 		t.Parallel()
 
 		b := setup(t)
-		p := job.EnqueueParams{Type: "it", UniqueKey: ptr("k")}
+		p := job.EnqueueParams{Type: "it", UniqueKey: new("k")}
 		first := b.enqueue(t, p)
 		again, duplicate, err := b.jobs.Enqueue(b.ctx, p)
 		require.NoError(t, err)
@@ -124,7 +123,7 @@ func TestEnqueue(t *testing.T) {
 		ids, fresh := map[int64]bool{}, 0
 		for range 20 {
 			wg.Go(func() {
-				j, duplicate, err := b.jobs.Enqueue(b.ctx, job.EnqueueParams{Type: "it", UniqueKey: ptr("k")})
+				j, duplicate, err := b.jobs.Enqueue(b.ctx, job.EnqueueParams{Type: "it", UniqueKey: new("k")})
 				mu.Lock()
 				defer mu.Unlock()
 				if err == nil && !duplicate {
@@ -154,10 +153,10 @@ func TestEnqueue(t *testing.T) {
 			{job.EnqueueParams{Type: "it", Payload: json.RawMessage(`{`)}, errs.Validation, "payload"},
 			{job.EnqueueParams{Type: "it", Payload: json.RawMessage(`[]`)}, errs.Validation, "payload"},
 			{job.EnqueueParams{Type: "it", Payload: json.RawMessage(fmt.Sprintf(`{"a": %q}`, randomText(300_000)))}, errs.TooLarge, "payload"},
-			{job.EnqueueParams{Type: "it", Queue: ptr("A b")}, errs.Validation, "queue"},
-			{job.EnqueueParams{Type: "it", UniqueKey: ptr("")}, errs.Validation, "uniqueKey"},
-			{job.EnqueueParams{Type: "it", MaxAttempts: ptr(0)}, errs.Validation, "maxAttempts"},
-			{job.EnqueueParams{Type: "it", RunAt: ptr(time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC))}, errs.Validation, "runAt"},
+			{job.EnqueueParams{Type: "it", Queue: new("A b")}, errs.Validation, "queue"},
+			{job.EnqueueParams{Type: "it", UniqueKey: new("")}, errs.Validation, "uniqueKey"},
+			{job.EnqueueParams{Type: "it", MaxAttempts: new(0)}, errs.Validation, "maxAttempts"},
+			{job.EnqueueParams{Type: "it", RunAt: new(time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC))}, errs.Validation, "runAt"},
 			{job.EnqueueParams{Type: "send_email"}, errs.InvalidPayload, "payload"},
 		} {
 			_, _, err := b.jobs.Enqueue(b.ctx, c.p)
@@ -200,7 +199,7 @@ func TestEnqueueMany(t *testing.T) {
 		t.Parallel()
 
 		b := setup(t)
-		keyed := job.EnqueueParams{Type: "it", UniqueKey: ptr("k")}
+		keyed := job.EnqueueParams{Type: "it", UniqueKey: new("k")}
 		out, err := b.jobs.EnqueueMany(b.ctx, []job.EnqueueParams{good, bad, keyed, keyed}, true)
 		require.NoError(t, err)
 		require.Len(t, out, 4)
@@ -342,7 +341,7 @@ func TestCancelAndRequeue(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	j := b.enqueue(t, job.EnqueueParams{Type: "it", UniqueKey: ptr("k")})
+	j := b.enqueue(t, job.EnqueueParams{Type: "it", UniqueKey: new("k")})
 	_, err := b.jobs.Requeue(b.ctx, j.ID)
 	require.True(t, errs.Is(err, errs.Conflict))
 	c, err := b.jobs.Cancel(b.ctx, j.ID)
@@ -352,7 +351,7 @@ func TestCancelAndRequeue(t *testing.T) {
 	require.True(t, errs.Is(err, errs.Conflict))
 	require.Empty(t, b.claim(t))
 
-	other := b.enqueue(t, job.EnqueueParams{Type: "it", UniqueKey: ptr("k")})
+	other := b.enqueue(t, job.EnqueueParams{Type: "it", UniqueKey: new("k")})
 	_, err = b.jobs.Requeue(b.ctx, j.ID)
 	require.True(t, errs.Is(err, errs.Conflict))
 	_, err = b.jobs.Cancel(b.ctx, other.ID)

@@ -16,10 +16,10 @@ func TestClaim(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	low := b.enqueue(t, job.EnqueueParams{Type: "a", Priority: ptr(-1)})
-	early := b.enqueue(t, job.EnqueueParams{Type: "a", RunAt: ptr(time.Now().Add(-time.Hour))})
-	b.enqueue(t, job.EnqueueParams{Type: "a", RunAt: ptr(time.Now().Add(time.Hour)), Priority: ptr(9)})
-	other := b.enqueue(t, job.EnqueueParams{Type: "b", Priority: ptr(1)})
+	low := b.enqueue(t, job.EnqueueParams{Type: "a", Priority: new(-1)})
+	early := b.enqueue(t, job.EnqueueParams{Type: "a", RunAt: new(time.Now().Add(-time.Hour))})
+	b.enqueue(t, job.EnqueueParams{Type: "a", RunAt: new(time.Now().Add(time.Hour)), Priority: new(9)})
+	other := b.enqueue(t, job.EnqueueParams{Type: "b", Priority: new(1)})
 
 	id := uuid.New()
 	got, err := b.runs.Claim(t.Context(), id, []string{"a"}, 10)
@@ -45,7 +45,7 @@ func TestEnds(t *testing.T) {
 
 	b := setup(t)
 	for range 8 {
-		b.enqueue(t, job.EnqueueParams{Type: "it", MaxAttempts: ptr(2)})
+		b.enqueue(t, job.EnqueueParams{Type: "it", MaxAttempts: new(2)})
 	}
 	j := b.claim(t)
 	require.Len(t, j, 8)
