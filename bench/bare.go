@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"strconv"
@@ -23,10 +24,10 @@ import (
 
 // statements are what the product was seen to send for the same request: the bare handler runs the same texts.
 type statements struct {
-	Scope string
-	Get   string // a document with its author
-	Page  string // a page with the authors
-	List  string // a page without
+	Scope string `json:"scope"`
+	Get   string `json:"get"`  // a document with its author
+	Page  string `json:"page"` // a page with the authors
+	List  string `json:"list"` // a page without
 }
 
 // usersSQL is the second statement of the variant that reads the authors on their own.
@@ -79,12 +80,10 @@ func pool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 		return nil, err
 	}
 	c.MinConns, c.MaxConns = 5, 20
-	for name, value := range map[string]string{
+	maps.Copy(c.ConnConfig.RuntimeParams, map[string]string{
 		"role": "app_api", "search_path": "public", "statement_timeout": "30000", "idle_in_transaction_session_timeout": "15000",
 		"timezone": "UTC", "jit": "off", "application_name": "bare",
-	} {
-		c.ConnConfig.RuntimeParams[name] = value
-	}
+	})
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
@@ -124,7 +123,7 @@ func (b *bare) query(ctx context.Context, sql string, each func(pgx.Rows) error,
 	batch.Queue(b.sql.Scope, b.tenant, "", "*", requestID)
 	batch.Queue(sql, args...)
 	br := b.pool.SendBatch(ctx, &batch)
-	defer br.Close() //nolint:errcheck // rows.Err has told
+	defer br.Close()
 	if _, err := br.Exec(); err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func (s *side) load(ctx context.Context, ids []string, d time.Duration, keep boo
 	}
 	wg.Wait()
 	elapsed := time.Since(begin)
-	if err := errors.Join(append(failed, ctx.Err())...); err != nil {
+	if err := errors.Join(errors.Join(failed...), ctx.Err()); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	if keep {

@@ -79,7 +79,7 @@ func (d *dataset) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is open by then
+	defer c.Close(context.WithoutCancel(ctx))
 	if _, err := c.Exec(ctx, `
 		INSERT INTO app_users (tenant_id, email, created_at)
 		SELECT $1, 'user' || n || '@example.com', now() - n * interval '1 minute'

@@ -97,11 +97,11 @@ func (p *process) watch() []int64 {
 // documents returns a file to import: Debian's package index where apt has one, else made-up lines of the same shape.
 func (b *bench) documents(ctx context.Context) (file, source string, err error) {
 	file = filepath.Join(b.dir, "documents.ndjson")
-	out, err := os.Create(file)
+	out, err := os.Create(file) //nolint:gosec // in the folder of this run
 	if err != nil {
 		return "", "", err
 	}
-	defer out.Close() //nolint:errcheck // flushed below
+	defer out.Close() // flushed below
 	if n := b.debian(ctx, out); n >= leastRows {
 		return file, "Debian's package index", nil
 	}
@@ -151,7 +151,7 @@ func copyPlain(ctx context.Context, d *dataset, rows float64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer c.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is open by then
+	defer c.Close(context.WithoutCancel(ctx))
 	const columns = "tenant_id, id, author_id, external_id, title, body, language, metadata, path, tag_ids, longitude, latitude, version, created_at, updated_at"
 	var data bytes.Buffer
 	if _, err := c.PgConn().CopyTo(ctx, &data, "COPY (SELECT "+columns+" FROM documents) TO STDOUT"); err != nil {

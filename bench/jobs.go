@@ -27,7 +27,7 @@ func (b *bench) jobsPart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is open by then
+	defer c.Close(context.WithoutCancel(ctx))
 	if err := b.startLatency(ctx, d, c); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (b *bench) startLatency(ctx context.Context, d *dataset, c *pgx.Conn) error
 	}
 	defer w.stop()
 	for range latencyJobs {
-		if _, err := graphql(ctx, s.addr, d.key,
+		if err := graphql(ctx, s.addr, d.key,
 			`{"query":"mutation { enqueueJob(input: {type: \"send_email\", payload: {to: \"someone@example.com\"}}) { job { id } } }"}`); err != nil {
 			return err
 		}

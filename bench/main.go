@@ -44,8 +44,12 @@ type part struct {
 
 func parts() []part {
 	return []part{
-		{"read", (*bench).readPart}, {"page", (*bench).pagePart}, {"realtime", (*bench).realtimePart}, {"jobs", (*bench).jobsPart},
-		{"import", (*bench).importPart}, {"start", (*bench).startPart},
+		{"read", (*bench).readPart},
+		{"page", (*bench).pagePart},
+		{"realtime", (*bench).realtimePart},
+		{"jobs", (*bench).jobsPart},
+		{"import", (*bench).importPart},
+		{"start", (*bench).startPart},
 	}
 }
 

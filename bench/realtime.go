@@ -346,7 +346,7 @@ func (b *bench) idleForm(ctx context.Context, d *dataset, query func(i int) stri
 	defer s.stop()
 	// The first requests fill caches and pools that are no socket's.
 	for range 200 {
-		if _, err := graphql(ctx, s.addr, d.key, `{"query":"{ __typename }"}`); err != nil {
+		if err := graphql(ctx, s.addr, d.key, `{"query":"{ __typename }"}`); err != nil {
 			return 0, err
 		}
 	}

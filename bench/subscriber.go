@@ -148,13 +148,13 @@ func (s *subscriber) run(which event, since func() int64) {
 			s.ended = err
 			return
 		}
-		switch {
-		case opcode == 8:
+		switch opcode {
+		case 8: // close
 			s.ended = fmt.Errorf("closed by the server: %.100q", payload)
 			return
-		case opcode == 9:
+		case 9: // ping
 			err = s.send(10, bytes.Clone(payload))
-		case opcode == 1:
+		case 1: // text
 			err = s.message(payload, which, since)
 		}
 		if err != nil {
@@ -196,16 +196,12 @@ func (s *subscriber) message(text []byte, which event, since func() int64) error
 
 // value returns the string behind a key.
 func value(text []byte, key string) ([]byte, bool) {
-	i := bytes.Index(text, []byte(key))
-	if i < 0 {
+	_, rest, ok := bytes.Cut(text, []byte(key))
+	if !ok {
 		return nil, false
 	}
-	rest := text[i+len(key):]
-	end := bytes.IndexByte(rest, '"')
-	if end < 0 {
-		return nil, false
-	}
-	return rest[:end], true
+	v, _, ok := bytes.Cut(rest, []byte{'"'})
+	return v, ok
 }
 
 // crowd is many subscribers that read.
