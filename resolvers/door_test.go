@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +47,7 @@ type door struct {
 	url        string
 	log        *logged
 	statements statements
+	subscribed atomic.Int64 // subscriptions that hear what is committed from then on
 
 	mu     sync.Mutex
 	scopes map[string]tenant.Scope // callers by the key they send instead of a real one
@@ -130,6 +132,7 @@ func (d *door) updates(ctx context.Context, f job.EventFilter, after string) (<-
 	if err != nil {
 		return nil, nil, err
 	}
+	d.subscribed.Add(1)
 	return s.Events(), s.Err, nil
 }
 
