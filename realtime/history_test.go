@@ -106,7 +106,7 @@ func TestHistory(t *testing.T) {
 						c.got = append(c.got, e)
 						at = e.Cursor
 						continue
-					case <-time.After(20 * time.Millisecond): // nothing at the moment
+					case <-time.After(250 * time.Millisecond): // nothing at the moment
 						idle++
 					}
 					break

@@ -49,6 +49,7 @@ type Config[E Event] struct {
 	Gap      time.Duration // least time between two reads, so that nudges coalesce; default 5 ms
 	PageSize int           // events per read; default 2,000
 	Poll     time.Duration // longest time between two reads while there are subscribers; default 100 ms
+	Replays  int           // pages that are read at once for subscribers that resume, so that a storm of them leaves room for the rest; default 4
 }
 
 // maxDelay bounds the wait after failed reads, which doubles from Poll on.
@@ -56,8 +57,9 @@ const maxDelay = 2 * time.Second
 
 // Hub reads a stream once for all its subscribers in this process. It reads nothing while there are none.
 type Hub[E Event] struct {
-	c    Config[E]
-	wake chan struct{}
+	c       Config[E]
+	wake    chan struct{}
+	replays chan struct{} // has a token for each replay that reads
 
 	mu      sync.Mutex // guards what follows, and the subscriptions' states
 	subs    map[*Subscription[E]]struct{}
@@ -80,9 +82,11 @@ func New[E Event](c Config[E]) *Hub[E] {
 	c.Gap = or(c.Gap, 5*time.Millisecond)
 	c.PageSize = or(c.PageSize, 2000)
 	c.Poll = or(c.Poll, 100*time.Millisecond)
+	c.Replays = or(c.Replays, 4)
 	return &Hub[E]{
 		c:       c,
 		wake:    make(chan struct{}, 1),
+		replays: make(chan struct{}, c.Replays),
 		subs:    map[*Subscription[E]]struct{}{},
 		joining: map[*Subscription[E]]struct{}{},
 		tenants: map[uuid.UUID]*group[E]{},

@@ -21,6 +21,8 @@ import (
 type scripted struct {
 	begun   chan cursor.Position
 	answers chan answer
+	replays chan struct{} // those that have begun
+	finish  chan struct{} // lets one go on
 }
 
 type answer struct {
@@ -42,8 +44,10 @@ func (s *scripted) Read(ctx context.Context, p cursor.Position, _ int) (cursor.P
 	}
 }
 
-func (s *scripted) Replay(context.Context, cursor.Position, int) (cursor.Page[*job.Event], error) {
-	return cursor.Page[*job.Event]{}, nil
+func (s *scripted) Replay(_ context.Context, p cursor.Position, _ int) (cursor.Page[*job.Event], error) {
+	s.replays <- struct{}{}
+	<-s.finish
+	return cursor.Page[*job.Event]{Next: p}, nil
 }
 
 func (s *scripted) Reset(uuid.UUID, cursor.Position) *job.Event { return &job.Event{Reset: true} }
@@ -102,4 +106,37 @@ func TestJoin(t *testing.T) {
 	require.Equal(t, at(40), <-src.begun)
 	reply(at(50), false)
 	require.Equal(t, at(50).Encode(job.Stream), <-begins)
+}
+
+// A storm of clients that resume must not take every connection, and those that leave while they wait must not leave
+// their work behind.
+func TestStorm(t *testing.T) {
+	t.Parallel()
+
+	const storm, limit = 100, 3
+	src := &scripted{replays: make(chan struct{}, storm), finish: make(chan struct{})}
+	h := realtime.New(realtime.Config[*job.Event]{Source: src, Log: zerolog.Nop(), Replays: limit})
+	ctx := tenant.With(t.Context(), tenant.Scope{TenantID: uuid.New()})
+	subs := make([]*realtime.Subscription[*job.Event], storm)
+	for i := range subs {
+		sub, err := h.Subscribe(ctx, nil, at(10).Encode(job.Stream))
+		require.NoError(t, err)
+		subs[i] = sub
+	}
+	for range limit {
+		<-src.replays
+	}
+	for _, sub := range subs {
+		sub.Close()
+	}
+	require.Zero(t, h.Stats().Subscribers)
+	for range limit {
+		src.finish <- struct{}{}
+	}
+	for _, sub := range subs {
+		_, ok := <-sub.Events() // closed when its goroutine has ended
+		require.False(t, ok)
+		require.NoError(t, sub.Err())
+	}
+	require.Empty(t, src.replays, "nobody who had left began")
 }

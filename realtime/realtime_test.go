@@ -44,7 +44,8 @@ func start(tb testing.TB, d *dbtest.DB, name string, c realtime.Config[*job.Even
 	require.NoError(tb, err)
 	carrier := realtime.Postgres{DB: h, Listener: listener}
 	c.Source = job.NewReader(h)
-	c.Log = zerolog.New(zerolog.NewTestWriter(tb)).Level(zerolog.ErrorLevel)
+	c.Replays = 2 // of a pool of four
+	c.Log = zerolog.New(zerolog.NewTestWriter(tb)).Level(zerolog.WarnLevel)
 	p := &process{Hub: realtime.New(c)}
 	p.nudger = realtime.NewNudger(realtime.NudgerConfig{
 		Carrier: carrier, Channels: []string{job.EventChannel}, Local: map[string]func(){job.EventChannel: p.Wake},

@@ -155,6 +155,8 @@ func (s *Subscription[E]) replay(ctx context.Context, p cursor.Position) {
 	switch {
 	case s.state == ended:
 		close(s.events)
+	case err != nil && ctx.Err() != nil:
+		s.endLocked(nil)
 	case err != nil:
 		s.endLocked(&EndError{cause: err})
 	}
@@ -201,7 +203,7 @@ func (s *Subscription[E]) sendUntilClose(ctx context.Context, p cursor.Position)
 // sendBatch sends the rest of p's batch, page by page. It returns the position reached and the number of events read.
 func (s *Subscription[E]) sendBatch(ctx context.Context, p cursor.Position) (next cursor.Position, n int, lost bool, err error) {
 	for {
-		page, err := s.hub.c.Source.Replay(ctx, p, s.hub.c.PageSize)
+		page, err := s.page(ctx, p)
 		if err != nil || page.Lost {
 			return p, n, page.Lost, err
 		}
@@ -216,6 +218,21 @@ func (s *Subscription[E]) sendBatch(ctx context.Context, p cursor.Position) (nex
 			return p, n, false, nil
 		}
 	}
+}
+
+// page reads one page when its turn comes. What has begun is read to its end, whoever leaves: cancelling a statement takes
+// the server a connection, and a page less than that.
+func (s *Subscription[E]) page(ctx context.Context, p cursor.Position) (cursor.Page[E], error) {
+	select {
+	case <-s.over:
+		return cursor.Page[E]{}, context.Canceled
+	case s.hub.replays <- struct{}{}:
+	}
+	defer func() { <-s.hub.replays }()
+	if s.isOver() { // both were ready
+		return cursor.Page[E]{}, context.Canceled
+	}
+	return s.hub.c.Source.Replay(context.WithoutCancel(ctx), p, s.hub.c.PageSize)
 }
 
 // sendOne waits for room in the buffer; false when the subscription has ended.
