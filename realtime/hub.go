@@ -266,8 +266,7 @@ func (h *Hub[E]) deliver(e E) {
 		return
 	}
 	var n int64
-	for i := len(g.subs) - 1; i >= 0; i-- { // backwards: a removal moves the last one into the gap
-		s := g.subs[i]
+	for _, s := range slices.Backward(g.subs) { // backwards: a removal moves the last one, which has had it, into the gap
 		if s.keep != nil && !s.keep(e) {
 			continue
 		}

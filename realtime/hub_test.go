@@ -418,7 +418,7 @@ func TestPlan(t *testing.T) {
 		j.scope.TenantID, j.ids[0])
 	plans.exec(t, `ANALYZE job_events`)
 	var epoch int32
-	require.NoError(t, plans.conn.QueryRow(t.Context(), `SELECT epoch FROM stream_state('jobs', NULL, NULL, NULL)`).Scan(&epoch))
+	require.NoError(t, plans.conn.QueryRow(t.Context(), `SELECT epoch FROM stream_state('jobs', p_epoch => NULL, p_seen => NULL, p_until => NULL)`).Scan(&epoch))
 	for index, sql := range map[string]string{ // by the other index
 		`_tenant_id_xid_id_idx`: `SELECT * FROM read_job_events_all($1, '5:9:5,7', NULL, 0, 100)`,
 		`\d_xid_id_idx`:         `SELECT * FROM read_job_events('` + j.scope.TenantID.String() + `', $1, '5:9:5,7', NULL, 0, 100)`,

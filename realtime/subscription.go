@@ -175,7 +175,7 @@ func (s *Subscription[E]) catchUp(ctx context.Context, p cursor.Position) error 
 		return nil
 	}
 	// The hub's position is younger than p, so what lies between is short.
-	if !lost && !(at.Epoch == p.Epoch && at.Seen.Equal(p.Seen)) {
+	if !lost && (at.Epoch != p.Epoch || !at.Seen.Equal(p.Seen)) {
 		if _, _, lost, err = s.sendBatch(ctx, p.To(at.Seen)); err != nil {
 			return err
 		}

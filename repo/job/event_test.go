@@ -265,7 +265,7 @@ func TestReplay(t *testing.T) {
 
 		e := newEvents(t, 0)
 		_, err := db.Exec(tenant.With(t.Context(), e.scope), e.API, `
-			SELECT * FROM read_job_events($1, NULL, 0, 1)`, dbtest.Tenant(t, e.DB).TenantID)
+			SELECT * FROM read_job_events($1, p_epoch => NULL, p_seen => NULL, p_until => NULL, p_after_id => 0, p_limit => 1)`, dbtest.Tenant(t, e.DB).TenantID)
 		require.True(t, errs.Is(err, errs.Forbidden), "%v", err)
 	})
 }
