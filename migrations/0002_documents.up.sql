@@ -23,7 +23,7 @@ BEGIN
 END $$;
 
 CREATE TABLE documents (
-    tenant_id uuid NOT NULL CONSTRAINT documents_tenant_id_fkey REFERENCES tenants (id),
+    tenant_id uuid NOT NULL, -- a tenant, because the author is one of its users
     id uuid NOT NULL DEFAULT uuid_v7(),
     author_id uuid NOT NULL,
     external_id text CONSTRAINT documents_external_id_check CHECK (length(external_id) BETWEEN 1 AND 200),

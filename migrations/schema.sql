@@ -131,7 +131,6 @@ CREATE TABLE documents (
     embedding real[],
     CONSTRAINT documents_pkey PRIMARY KEY (tenant_id, id),
     CONSTRAINT documents_author_id_fkey FOREIGN KEY (tenant_id, author_id) REFERENCES app_users(tenant_id, id),
-    CONSTRAINT documents_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
     CONSTRAINT documents_embedding_check CHECK (((array_length(embedding, 1) = 1536) AND (array_position(embedding, NULL::real) IS NULL))),
     CONSTRAINT documents_external_id_check CHECK (((length(external_id) >= 1) AND (length(external_id) <= 200))),
     CONSTRAINT documents_language_check CHECK ((language ~ '^[a-z]{2}$|^plain$'::text)),
@@ -438,7 +437,7 @@ FUNCTION complete_job(p_id bigint, p_lease_id bigint DEFAULT NULL::bigint) RETUR
     -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
 
 FUNCTION complete_jobs(p_ids bigint[], p_leases bigint[], p_results jsonb[]) RETURNS SETOF bigint
-    -- sql, volatile, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by app_worker
+    -- sql, volatile, SET enable_seqscan=off, SET enable_nestloop=off, SET enable_mergejoin=off; may be called by app_worker
 
 FUNCTION count_documents_found(p_tenant_id uuid, p_query text, p_limit integer, p_path_prefix text DEFAULT NULL::text, p_mode text DEFAULT 'fts'::text, p_tag_ids integer[] DEFAULT NULL::integer[], p_all_tags boolean DEFAULT false, p_metadata hstore DEFAULT NULL::hstore, p_longitude double precision DEFAULT NULL::double precision, p_latitude double precision DEFAULT NULL::double precision, p_radius double precision DEFAULT NULL::double precision, p_language text DEFAULT 'en'::text) RETURNS bigint
     -- sql, stable; may be called by app_api

@@ -13,7 +13,6 @@ func order() query.Order {
 	return query.Order{Name: "created_at_desc", Column: "d.created_at", Type: "timestamptz", ID: "d.id", IDType: "uuid", Desc: true}
 }
 
-
 func TestPath(t *testing.T) {
 	t.Parallel()
 

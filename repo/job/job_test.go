@@ -62,7 +62,6 @@ func (b bundle) claim(t *testing.T) []job.Job {
 
 func lease(j job.Job) job.Lease { return job.Lease{ID: j.ID, Lease: *j.LeaseID} }
 
-
 func codeOf(err error) (errs.Code, string) {
 	e := errs.From(err)
 	return e.Code, e.Field
