@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
@@ -176,7 +177,7 @@ type watcher struct {
 // watch subscribes, after a cursor when that is not empty.
 func (c caller) watch(t *testing.T, after string) *watcher {
 	t.Helper()
-	conn, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(c.url, "http")+"/graphql", //nolint:bodyclose // the library closes it
+	conn, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(c.url, "http")+"/graphql",
 		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.CloseNow() })
@@ -240,6 +241,17 @@ func (w *watcher) log() []update {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]update(nil), w.updates...)
+}
+
+// end waits until the socket is closed and returns why.
+func (w *watcher) end(t *testing.T) error {
+	t.Helper()
+	select {
+	case <-w.done:
+	case <-time.After(patience):
+		require.Fail(t, "the socket stays open")
+	}
+	return w.failure()
 }
 
 // failure is why the subscription ended, nil while it goes on.

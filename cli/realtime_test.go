@@ -103,7 +103,7 @@ func TestJobUpdatesAcrossProcesses(t *testing.T) {
 	// Half of what follows happens before the kill, half after it.
 	enqueueMany(t, "storm", 20, 1, b)
 	left.kill()
-	<-one.done
+	require.Error(t, one.end(t))
 	before := one.log()
 	enqueueMany(t, "storm2", 60, 3, b)
 	resumed := b.watch(t, before[len(before)-1].Cursor)

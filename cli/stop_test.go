@@ -62,8 +62,8 @@ func TestStopServer(t *testing.T) {
 			request := slow(t, w, client)
 
 			s.signal(c.signal)
-			<-watch.done
-			require.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(watch.failure()), "%v", watch.failure())
+			err := watch.end(t)
+			require.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(err), "%v", err)
 			refused(t, s)
 			select {
 			case <-s.ended:

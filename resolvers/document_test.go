@@ -266,7 +266,8 @@ func TestCreateDocuments(t *testing.T) {
 			"third": {[]vars{doc("1", ""), doc("2", ""), doc(" ", "")}, "VALIDATION_FAILED", []string{"documents[2].title"}},
 			"alone": {[]vars{doc("", "")}, "VALIDATION_FAILED", []string{"documents[0].title"}},
 			"two of one": {
-				[]vars{doc("1", ""), {"authorId": uuid.New(), "title": " ", "body": "b"}}, "VALIDATION_FAILED",
+				[]vars{doc("1", ""), {"authorId": uuid.New(), "title": " ", "body": "b"}},
+				"VALIDATION_FAILED",
 				[]string{"documents[1].authorId", "documents[1].title"},
 			},
 			"two, alone":       {[]vars{{"authorId": "x", "title": "t", "body": "b", "path": "a b"}}, "VALIDATION_FAILED", []string{"documents[0].authorId", "documents[0].path"}},

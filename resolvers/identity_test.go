@@ -75,10 +75,14 @@ func TestAPIKeys(t *testing.T) {
 			field string
 			in    vars
 		}{
-			{"name", vars{"name": ""}}, {"name", vars{"name": "  "}}, {"name", vars{"name": strings.Repeat("x", 201)}},
-			{"scopes", vars{"name": "x", "scopes": []string{}}}, {"scopes", vars{"name": "x", "scopes": []string{"Documents"}}},
+			{"name", vars{"name": ""}},
+			{"name", vars{"name": "  "}},
+			{"name", vars{"name": strings.Repeat("x", 201)}},
+			{"scopes", vars{"name": "x", "scopes": []string{}}},
+			{"scopes", vars{"name": "x", "scopes": []string{"Documents"}}},
 			{"scopes", vars{"name": "x", "scopes": []string{"documents:read,users:read"}}},
-			{"expiresAt", vars{"name": "x", "expiresAt": "2020-01-01T00:00:00Z"}}, {"expiresAt", vars{"name": "x", "expiresAt": "tomorrow"}},
+			{"expiresAt", vars{"name": "x", "expiresAt": "2020-01-01T00:00:00Z"}},
+			{"expiresAt", vars{"name": "x", "expiresAt": "tomorrow"}},
 		} {
 			a := c.ask(createKey, vars{"in": c2.in})
 			require.Equal(t, []string{"VALIDATION_FAILED"}, a.codes(), a.raw)

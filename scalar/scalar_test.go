@@ -141,7 +141,10 @@ func TestJSONAndMap(t *testing.T) {
 	require.JSONEq(t, `{"a":[null,true,1.50,"x\\u0000"],"":{}}`, string(got))
 	require.Contains(t, string(got), "1.50", "numbers keep their digits")
 	for _, v := range []any{
-		"a\x00", "\xff", []any{"\x00"}, map[string]any{"\x00": 1}, map[string]any{"a": []any{map[string]any{"b": "\xed\xa0\x80"}}},
+		"a\x00", "\xff",
+		[]any{"\x00"},
+		map[string]any{"\x00": 1},
+		map[string]any{"a": []any{map[string]any{"b": "\xed\xa0\x80"}}},
 		json.Number("1e1001"), json.Number("1e-1001"), json.Number("1e99999999999999999999"), json.Number(strings.Repeat("9", 1001)),
 	} {
 		_, err := scalar.UnmarshalJSON(v)
@@ -151,7 +154,13 @@ func TestJSONAndMap(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `{"k":"v","":""}`, string(got))
 	for _, v := range []any{
-		nil, "x", []any{}, map[string]any{"a": 1}, map[string]any{"a": nil}, map[string]any{"a": json.Number("1")}, map[string]any{"a": map[string]any{}}, map[string]any{"a": "\x00"},
+		nil, "x",
+		[]any{},
+		map[string]any{"a": 1},
+		map[string]any{"a": nil},
+		map[string]any{"a": json.Number("1")},
+		map[string]any{"a": map[string]any{}},
+		map[string]any{"a": "\x00"},
 		map[string]any{"\xff": "a"},
 	} {
 		_, err := scalar.UnmarshalMap(v)
