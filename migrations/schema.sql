@@ -488,7 +488,7 @@ FUNCTION documents_near(p_tenant_id uuid, p_longitude double precision, p_latitu
     -- sql, stable; may be called by everybody
 
 FUNCTION drop_old_events(p_keep interval) RETURNS integer
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET lock_timeout=2s; may be called by app_worker
 
 FUNCTION encode_document_id(p_id uuid) RETURNS text
     -- sql, immutable, strict, parallel safe, SET search_path=public, pg_temp; may be called by everybody

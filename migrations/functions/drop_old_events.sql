@@ -1,7 +1,8 @@
 -- drop_old_events(keep) drops the days of job events that are wholly older than keep, remembers the newest transaction
--- among them (a cursor from before it gets a reset), and returns how many days went.
+-- among them (a cursor from before it gets a reset), and returns how many days went. It waits at most 2 s for a writer, so that
+-- others do not queue behind it; the next tick tries again.
 CREATE OR REPLACE FUNCTION drop_old_events(p_keep interval) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
     v_name text;
     v_xid xid8;
