@@ -44,6 +44,16 @@ func slow(t *testing.T, w *world, c caller) slowRequest {
 	return s
 }
 
+// disconnected waits until the database has noticed that the processes are gone.
+func (w *world) disconnected(t *testing.T) {
+	t.Helper()
+	eventually(t, func() bool {
+		return one[int](t, w, `
+			SELECT count(*)::int FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name IN ('web-app', 'web-jobs')`) == 0
+	}, "the end of the connections")
+}
+
 // On SIGTERM a running request completes, subscribers are told to go elsewhere with 1001, new connections are refused,
 // and the exit code is 0.
 func TestStopServer(t *testing.T) {
@@ -78,7 +88,7 @@ func TestStopServer(t *testing.T) {
 			require.Empty(t, a.Errors, a.text)
 			require.Contains(t, a.text, `"Done"`)
 			require.Zero(t, s.wait(), s.stderr.String())
-			require.Zero(t, one[int](t, w, `SELECT count(*)::int FROM pg_stat_activity WHERE application_name IN ('web-app', 'web-jobs') AND datname = current_database()`))
+			w.disconnected(t)
 			require.Zero(t, one[int](t, w, `SELECT count(*)::int FROM job_workers`), "its worker has said goodbye")
 		})
 	}
@@ -94,9 +104,7 @@ func TestStopServerGraceOver(t *testing.T) {
 	a := <-request.answer
 	require.NotEqual(t, http.StatusOK, a.status, a.text)
 	request.release()
-	eventually(t, func() bool {
-		return one[int](t, w, `SELECT count(*)::int FROM pg_stat_activity WHERE application_name = 'web-app' AND datname = current_database()`) == 0
-	}, "its connections are gone")
+	w.disconnected(t)
 	require.Zero(t, one[int](t, w, `SELECT count(*)::int FROM documents WHERE title = 'Done'`), "the update was cancelled")
 }
 
