@@ -385,7 +385,7 @@ func TestWebSocketPasses(t *testing.T) {
 	srv := httptest.NewServer(b.handler)
 	defer srv.Close()
 
-	c, res, err := websocket.Dial(t.Context(), srv.URL+"/ws", nil) //nolint:bodyclose // there is none to close
+	c, res, err := websocket.Dial(t.Context(), srv.URL+"/ws", nil)
 	require.NoError(t, err)
 	defer c.CloseNow() //nolint:errcheck // closed by the server
 	require.Len(t, res.Header.Get("X-Request-Id"), 36)
@@ -396,7 +396,7 @@ func TestWebSocketPasses(t *testing.T) {
 	_, _, err = c.Read(t.Context())
 	require.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(err))
 
-	c, _, err = websocket.Dial(t.Context(), srv.URL+"/ws/panic", nil) //nolint:bodyclose // there is none to close
+	c, _, err = websocket.Dial(t.Context(), srv.URL+"/ws/panic", nil)
 	require.NoError(t, err)
 	_, _, err = c.Read(t.Context())
 	require.Error(t, err)

@@ -148,7 +148,7 @@ func TestServeClosesWebSockets(t *testing.T) {
 			_ = held.Close(websocket.StatusGoingAway, "shutting down")
 		}},
 	}, httpd.Middleware(httpd.Options{})(mux))
-	c, _, err := websocket.Dial(t.Context(), r.api+"/ws", nil) //nolint:bodyclose // there is none to close
+	c, _, err := websocket.Dial(t.Context(), r.api+"/ws", nil)
 	require.NoError(t, err)
 	held = <-conns
 	r.stop()
