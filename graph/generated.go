@@ -2461,7 +2461,7 @@ extend type Mutation {
 
 extend type Subscription {
   """
-  Every change of the tenant's jobs as it is committed: status, attempt, progress. With ` + "`" + `after` + "`" + ` it first replays what came
+  Every change of the tenant's jobs as it is committed: status, attempt, progress; a new job shows when it starts. With ` + "`" + `after` + "`" + ` it first replays what came
   after that cursor, then goes on live without a gap. A cursor that is too old gets one update with ` + "`" + `reset: true` + "`" + `: read
   the jobs again and go on from its cursor.
   """
