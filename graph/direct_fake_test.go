@@ -22,7 +22,7 @@ func (*fake) Viewer(context.Context) (model.Viewer, error) {
 	return model.Viewer{Tenant: tenancy.Tenant{ID: id(1), Name: "n", CreatedAt: moment}, KeyID: "k", Scopes: []string{"*"}}, nil
 }
 
-func (*fake) Node(_ context.Context, nodeID string) (nodeid.Node, error) {
+func (*fake) Node(_ context.Context, nodeID string) (nodeid.Node, error) { //nolint:ireturn // the generated interface asks for it
 	d, _ := aDocument(2)
 	j, _ := aJob(3)
 	u, _ := aUser(4)
@@ -43,7 +43,7 @@ func (*fake) Capabilities(context.Context) ([]db.Capability, error) {
 
 func (*fake) Document(_ context.Context, id string) (*model.Document, error) {
 	if id == "none" {
-		return nil, nil //nolint:nilnil // null is the answer
+		return nil, nil
 	}
 	d, _ := aDocument(2)
 	return &d, nil
@@ -124,7 +124,7 @@ func (*fake) JobTypes(context.Context) ([]job.Type, error) {
 func (*fake) SearchDocuments(context.Context, *string, model.SearchMode, *string, []int, model.TagMatch, *model.NearInput, json.RawMessage, string, int, *string) (model.SearchConnection, error) {
 	info, _ := aPageInfo(true)
 	docs := documentsOf(2, 3)
-	hits := []model.SearchHit{{Document: docs[0], Score: 0.25, Distance: ptr(1234.5)}, {Document: docs[1]}}
+	hits := []model.SearchHit{{Document: docs[0], Score: 0.25, Distance: new(1234.5)}, {Document: docs[1]}}
 	return model.SearchConnection{Nodes: hits, PageInfo: info, Edges: []model.SearchEdge{{Node: hits[0], Cursor: "c0"}, {Node: hits[1], Cursor: "c1"}}}, nil
 }
 
@@ -135,7 +135,7 @@ func (*fake) CreateDocument(context.Context, model.CreateDocumentInput) (model.C
 func (*fake) CreateDocuments(context.Context, model.CreateDocumentsInput) (model.CreateDocumentsPayload, error) {
 	return model.CreateDocumentsPayload{Created: 1, Results: []model.CreateDocumentResult{
 		{Index: 0, Document: &documentsOf(3)[0], Errors: []model.RowError{}},
-		{Index: 1, Errors: []model.RowError{{Code: model.ErrorCodeConflict, Field: ptr("f"), Message: "m"}, {Code: model.ErrorCodeValidationFailed, Message: "n"}}},
+		{Index: 1, Errors: []model.RowError{{Code: model.ErrorCodeConflict, Field: new("f"), Message: "m"}, {Code: model.ErrorCodeValidationFailed, Message: "n"}}},
 	}}, nil
 }
 
@@ -187,7 +187,7 @@ func (*fake) RetryJob(context.Context, model.RetryJobInput) (model.RetryJobPaylo
 
 func (*fake) JobUpdates(context.Context, []string, []string, []job.State, *string) (<-chan model.JobUpdate, error) {
 	c := make(chan model.JobUpdate, 2)
-	c <- model.JobUpdate{JobID: ptr("2"), Status: ptr(job.StateCancelled), Type: ptr("t"), Attempts: ptr(0), LastError: ptr("e"), Progress: ptr(5), At: moment, Cursor: "c"}
+	c <- model.JobUpdate{JobID: new("2"), Status: new(job.StateCancelled), Type: new("t"), Attempts: new(0), LastError: new("e"), Progress: new(5), At: moment, Cursor: "c"}
 	c <- model.JobUpdate{At: moment.Add(24 * time.Hour), Cursor: "d", Reset: true}
 	close(c)
 	return c, nil
@@ -200,7 +200,7 @@ func (b *broken) Query() graph.QueryResolver { return b }
 
 func (*broken) Documents(context.Context, *int, *int, *model.DocumentFilter, *model.DocumentOrder) ([]model.Document, error) {
 	list := documentsOf(2, 3)
-	list[1].Longitude = ptr(infinity())
+	list[1].Longitude = new(infinity())
 	return list, nil
 }
 

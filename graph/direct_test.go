@@ -30,8 +30,7 @@ type thing struct {
 // text is a value that is JSON already.
 type text string
 
-func ptr[T any](v T) *T { return &v }
-
+//go:fix inline
 var moment = time.Date(2026, 1, 31, 10, 30, 0, 123456789, time.FixedZone("", 3600))
 
 const momentText = text(`"2026-01-31T09:30:00.123Z"`)
@@ -66,8 +65,8 @@ func aDocument(n byte) (model.Document, thing) {
 	}
 	d.TagIDs = []int32{}
 	if n%2 == 0 {
-		d.Path, d.TagIDs, d.Longitude, d.Latitude = ptr("a.b"), []int32{1, -2}, ptr(8.5), ptr(-1e-7)
-		d.ExternalID, d.EmbeddingModel = ptr(""), ptr("m")
+		d.Path, d.TagIDs, d.Longitude, d.Latitude = new("a.b"), []int32{1, -2}, new(8.5), new(-1e-7)
+		d.ExternalID, d.EmbeddingModel = new(""), new("m")
 		fields["path"], fields["tagIds"], fields["longitude"], fields["latitude"] = text(`"a.b"`), text("[1,-2]"), text("8.5"), text("-1e-07")
 		fields["externalId"], fields["embeddingModel"] = text(`""`), text(`"m"`)
 	}
@@ -82,8 +81,8 @@ func aJob(n int64) (job.Job, thing) {
 		"runAt": momentText, "startedAt": nil, "finishedAt": nil, "createdAt": momentText, "updatedAt": momentText,
 	}
 	if n%2 == 0 {
-		j.Status, j.Reason, j.Priority, j.UniqueKey, j.Attempts, j.MaxAttempts, j.Progress = job.Failed, ptr("no_handler"), -5, ptr("k"), 3, ptr(3), ptr(0)
-		j.Result, j.LastError, j.StartedAt, j.FinishedAt = json.RawMessage(`null`), ptr("it\nbroke"), &moment, &moment
+		j.Status, j.Reason, j.Priority, j.UniqueKey, j.Attempts, j.MaxAttempts, j.Progress = job.Failed, new("no_handler"), -5, new("k"), 3, new(3), new(0)
+		j.Result, j.LastError, j.StartedAt, j.FinishedAt = json.RawMessage(`null`), new("it\nbroke"), &moment, &moment
 		for name, v := range map[string]text{
 			"status": `"FAILED"`, "failureReason": `"NO_HANDLER"`, "priority": "-5", "uniqueKey": `"k"`, "attempts": "3", "maxAttempts": "3", "progress": "0", "result": "null",
 			"lastError": `"it\nbroke"`, "startedAt": momentText, "finishedAt": momentText,
@@ -110,7 +109,7 @@ func aPageInfo(full bool) (model.PageInfo, thing) {
 	p := model.PageInfo{HasNextPage: full}
 	fields := map[string]any{"hasNextPage": text(fmt.Sprint(full)), "hasPreviousPage": text("false"), "startCursor": nil, "endCursor": nil}
 	if full {
-		p.StartCursor, p.EndCursor = ptr("s"), ptr("e")
+		p.StartCursor, p.EndCursor = new("s"), new("e")
 		fields["startCursor"], fields["endCursor"] = text(`"s"`), text(`"e"`)
 	}
 	return p, thing{"PageInfo", fields}
@@ -160,7 +159,7 @@ func (searchCount) TotalCount(context.Context, *model.SearchConnection) (int, er
 
 func (updateJob) Job(_ context.Context, u *model.JobUpdate) (*job.Job, error) {
 	if u.Reset {
-		return nil, nil //nolint:nilnil // null is the answer
+		return nil, nil
 	}
 	j, _ := aJob(2)
 	return &j, nil

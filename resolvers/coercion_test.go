@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -97,8 +98,8 @@ func (w *walker) valid(t *ast.Type) any {
 		return []any{w.valid(t.Elem)}
 	}
 	def := w.schema.Types[t.NamedType]
-	switch {
-	case def.Kind == ast.InputObject:
+	switch def.Kind {
+	case ast.InputObject:
 		out := map[string]any{}
 		for _, f := range def.Fields {
 			if f.Type.NonNull && f.DefaultValue == nil {
@@ -106,7 +107,7 @@ func (w *walker) valid(t *ast.Type) any {
 			}
 		}
 		return out
-	case def.Kind == ast.Enum:
+	case ast.Enum:
 		return enum(def.EnumValues[0].Name)
 	}
 	return map[string]any{
@@ -185,7 +186,7 @@ func asLiteral(v any) (string, bool) {
 		return "[" + strings.Join(parts, ", ") + "]", true
 	case raw:
 		text := string(v)
-		return text, !strings.ContainsAny(text, "\xff") && !strings.Contains(text, `\ud8`) && !strings.Contains(text, "{")
+		return text, utf8.ValidString(text) && !strings.Contains(text, `\ud8`) && !strings.Contains(text, "{")
 	default:
 		return asJSON(v), true
 	}
@@ -199,12 +200,12 @@ func (w *walker) wrong(t *ast.Type) map[string][]any {
 	texts := []any{raw(`"a\u0000b"`), raw(`"\u0000"`), raw(`"\ud800"`), raw("\"\xff\""), raw("\"a\xc3\"")}
 	object := map[string]any{"a": "b"}
 	def := w.schema.Types[t.NamedType]
-	switch {
-	case def.Kind == ast.InputObject:
+	switch def.Kind {
+	case ast.InputObject:
 		extra, _ := w.valid(&ast.Type{NamedType: t.NamedType}).(map[string]any)
 		extra["nope"] = 1
 		return map[string][]any{"": {"x", 5, true}, ".nope": {extra}}
-	case def.Kind == ast.Enum:
+	case ast.Enum:
 		return map[string][]any{"": {enum("NOPE"), 5, true, object, enum(strings.ToUpper(def.EnumValues[0].Name) + "x"), raw(`"\u0000"`), raw("\"\xff\"")}}
 	}
 	return map[string][]any{"": map[string][]any{

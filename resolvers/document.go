@@ -2,7 +2,6 @@ package resolvers
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
@@ -68,11 +67,11 @@ func author(a document.Author) user.User {
 }
 
 func (r *documentConnection) TotalCount(ctx context.Context, obj *model.DocumentConnection) (int, error) {
-	return r.Deps.Documents.Count(ctx, obj.Filter)
+	return r.Documents.Count(ctx, obj.Filter)
 }
 
 func (r *mutationRoot) CreateDocument(ctx context.Context, input model.CreateDocumentInput) (model.CreateDocumentPayload, error) {
-	created, err := r.Deps.Documents.Create(ctx, newDocument(input))
+	created, err := r.Documents.Create(ctx, newDocument(input))
 	d, err := r.shapeOne(ctx, created, err)
 	return model.CreateDocumentPayload{Document: d}, err
 }
@@ -82,7 +81,7 @@ func (r *mutationRoot) CreateDocuments(ctx context.Context, input model.CreateDo
 	for i, d := range input.Documents {
 		in[i] = newDocument(d)
 	}
-	list, err := r.Deps.Documents.CreateMany(ctx, in, input.OnError == model.OnErrorSkip)
+	list, err := r.Documents.CreateMany(ctx, in, input.OnError == model.OnErrorSkip)
 	if err != nil {
 		return model.CreateDocumentsPayload{}, err
 	}
@@ -119,7 +118,7 @@ func (r *mutationRoot) UpdateDocument(ctx context.Context, input model.UpdateDoc
 	put(in, "latitude", input.Latitude)
 	put(in, "language", input.Language)
 	put(in, "externalId", input.ExternalID)
-	changed, err := r.Deps.Documents.Update(ctx, id, in, input.ExpectedVersion)
+	changed, err := r.Documents.Update(ctx, id, in, input.ExpectedVersion)
 	d, err := r.shapeOne(ctx, changed, err)
 	return model.UpdateDocumentPayload{Document: d}, err
 }
@@ -129,7 +128,7 @@ func (r *mutationRoot) DeleteDocument(ctx context.Context, input model.DeleteDoc
 	if err != nil {
 		return model.DeleteDocumentPayload{}, err
 	}
-	return model.DeleteDocumentPayload{ID: id.String()}, r.Deps.Documents.Delete(ctx, id)
+	return model.DeleteDocumentPayload{ID: id.String()}, r.Documents.Delete(ctx, id)
 }
 
 func newDocument(in model.CreateDocumentInput) document.Input {
@@ -173,7 +172,7 @@ func documentFilter(f *model.DocumentFilter) *document.Filter {
 		And: documentFilters(f.And.Value()), Or: documentFilters(f.Or.Value()),
 	}
 	if m := f.Metadata.Value(); string(m) != "null" {
-		out.Metadata = json.RawMessage(m)
+		out.Metadata = m
 	}
 	return out
 }

@@ -68,7 +68,7 @@ func TestCreateDocument(t *testing.T) {
 		require.Equal(t, want, at(t, read, name), name)
 	}
 
-	t.Run("the least", func(t *testing.T) {
+	t.Run("the least", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		d := c.document(nil)
 		require.Equal(t, "en", d["language"])
 		require.Equal(t, map[string]any{}, d["metadata"])
@@ -77,19 +77,19 @@ func TestCreateDocument(t *testing.T) {
 			require.Nil(t, d[name], name)
 		}
 	})
-	t.Run("by hashid", func(t *testing.T) {
+	t.Run("by hashid", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		require.GreaterOrEqual(t, len(fmt.Sprint(d["hashid"])), 20)
 		found := c.get(`query ($id: ID!) { document(id: $id) { id } }`, vars{"id": d["hashid"]})
 		require.Equal(t, d["id"], at(t, found, "document", "id"))
 		changed := c.get(`mutation ($id: ID!) { updateDocument(input: {id: $id, title: "Other"}) { document { id title } } }`, vars{"id": d["hashid"]})
 		require.Equal(t, map[string]any{"id": d["id"], "title": "Other"}, at(t, changed, "updateDocument", "document"))
 	})
-	t.Run("what is not there is null", func(t *testing.T) {
+	t.Run("what is not there is null", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		for _, id := range []string{uuid.NewString(), "00000000-0000-0000-0000-000000000000"} {
 			require.Nil(t, at(t, c.get(`query ($id: ID!) { document(id: $id) { id } }`, vars{"id": id}), "document"))
 		}
 	})
-	t.Run("a second externalId is a conflict", func(t *testing.T) {
+	t.Run("a second externalId is a conflict", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		a := c.ask(createDocument, vars{"in": vars{"authorId": c.scope.UserID, "title": "t", "body": "b", "externalId": "ext/1"}})
 		require.Equal(t, []string{"CONFLICT"}, a.codes())
 		require.Equal(t, []string{"externalId"}, a.fields())
@@ -163,7 +163,7 @@ func TestUpdateDocument(t *testing.T) {
 		require.Equal(t, []string{"VALIDATION_FAILED"}, a.codes(), "%s: %s", field, a.raw)
 	}
 
-	t.Run("the two halves of a point go together", func(t *testing.T) {
+	t.Run("the two halves of a point go together", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		full["externalId"] = "point"
 		id := c.document(full)["id"]
 		for _, half := range []string{"longitude", "latitude"} {
@@ -178,14 +178,14 @@ func TestUpdateDocument(t *testing.T) {
 			require.Equal(t, []string{missing}, a.fields(), a.raw)
 		}
 	})
-	t.Run("nothing new changes nothing", func(t *testing.T) {
+	t.Run("nothing new changes nothing", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		id := c.documentID(vars{"title": "Same"})
 		after := update(vars{"id": id, "title": "Same"})
 		require.InDelta(t, 1, after["version"], 0)
 		require.Equal(t, after["createdAt"], after["updatedAt"])
 		require.InDelta(t, 1, update(vars{"id": id})["version"], 0)
 	})
-	t.Run("the expected version", func(t *testing.T) {
+	t.Run("the expected version", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		id := c.documentID(nil)
 		require.InDelta(t, 2, update(vars{"id": id, "title": "2", "expectedVersion": 1})["version"], 0)
 		a := c.ask(updateDocument, vars{"in": vars{"id": id, "title": "3", "expectedVersion": 1}})
@@ -193,17 +193,17 @@ func TestUpdateDocument(t *testing.T) {
 		require.Equal(t, []string{"expectedVersion"}, a.fields())
 		require.Equal(t, "2", at(t, c.get(`query ($id: ID!) { document(id: $id) { title } }`, vars{"id": id}), "document", "title"))
 	})
-	t.Run("a taken externalId is a conflict", func(t *testing.T) {
+	t.Run("a taken externalId is a conflict", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		c.document(vars{"externalId": "taken"})
 		a := c.ask(updateDocument, vars{"in": vars{"id": c.documentID(nil), "externalId": "taken"}})
 		require.Equal(t, []string{"CONFLICT"}, a.codes(), a.raw)
 		require.Equal(t, []string{"externalId"}, a.fields(), a.raw)
 	})
-	t.Run("what is not there", func(t *testing.T) {
+	t.Run("what is not there", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		a := c.ask(updateDocument, vars{"in": vars{"id": uuid.NewString(), "title": "x"}})
 		require.Equal(t, []string{"NOT_FOUND"}, a.codes())
 	})
-	t.Run("a new text drops the vector", func(t *testing.T) {
+	t.Run("a new text drops the vector", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		vector := "(SELECT array_agg(0.5::real) FROM generate_series(1, 1536))"
 		for field, drops := range map[string]bool{"title": true, "body": true, "path": false, "tagIds": false} {
 			id := c.documentID(vars{"title": "Old", "body": "Old"})
@@ -249,14 +249,14 @@ func TestCreateDocuments(t *testing.T) {
 	}
 	count := func() int { return d.count(`SELECT count(*) FROM documents`) }
 
-	t.Run("all", func(t *testing.T) {
+	t.Run("all", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		r := at(t, c.get(createDocuments, vars{"in": vars{"documents": []vars{doc("1", "e1"), doc("2", ""), doc("3", "")}}}), "createDocuments")
 		require.InDelta(t, 3, at(t, r, "created"), 0)
 		require.Equal(t, []string{"1", "2", "3"}, texts(t, at(t, r, "results"), "document", "title"))
 		require.Equal(t, []any{0.0, 1.0, 2.0}, all(t, at(t, r, "results"), "index"))
 		require.Equal(t, []any{[]any{}, []any{}, []any{}}, all(t, at(t, r, "results"), "errors"))
 	})
-	t.Run("or nothing", func(t *testing.T) {
+	t.Run("or nothing", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		before := count()
 		for name, c2 := range map[string]struct {
 			rows   []vars
@@ -290,7 +290,7 @@ func TestCreateDocuments(t *testing.T) {
 			}
 		}
 	})
-	t.Run("skip", func(t *testing.T) {
+	t.Run("skip", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		before := count()
 		r := at(t, c.get(createDocuments, vars{"in": vars{"onError": "SKIP", "documents": []vars{
 			doc("1", ""), doc(" ", ""), doc("3", "e1"), {"authorId": uuid.New(), "title": strings.Repeat("x", 501), "body": "b"}, doc("5", "e5"),
@@ -308,7 +308,7 @@ func TestCreateDocuments(t *testing.T) {
 		require.Equal(t, []string{"authorId", "title"}, sorted(texts(t, at(t, r, "results", 3, "errors"), "field")))
 		require.Equal(t, []string{"VALIDATION_FAILED", "VALIDATION_FAILED"}, texts(t, at(t, r, "results", 3, "errors"), "code"))
 	})
-	t.Run("a thousand", func(t *testing.T) {
+	t.Run("a thousand", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		r := c.get(`mutation ($in: CreateDocumentsInput!) { createDocuments(input: $in) { created } }`, vars{"in": vars{"documents": many(1000, doc("1", ""))}})
 		require.InDelta(t, 1000, at(t, r, "createDocuments", "created"), 0)
 	})
@@ -417,7 +417,7 @@ func TestPaging(t *testing.T) {
 	corpus(t, d, c.scope, 137)
 	corpus(t, d, d.tenant().scope, 20)
 
-	for _, order := range []string{"created_at_desc", "created_at_asc", "updated_at_desc", "updated_at_asc", "title_asc", "title_desc"} {
+	for _, order := range []string{"created_at_desc", "created_at_asc", "updated_at_desc", "updated_at_asc", "title_asc", "title_desc"} { //nolint:paralleltest // one after the other is fast enough
 		t.Run(order, func(t *testing.T) {
 			column, direction := order[:strings.LastIndex(order, "_")], order[strings.LastIndex(order, "_")+1:]
 			want, err := db.List[string](t.Context(), d.Owner, fmt.Sprintf(
@@ -466,7 +466,7 @@ func TestPaging(t *testing.T) {
 		})
 	}
 
-	t.Run("between two cursors", func(t *testing.T) {
+	t.Run("between two cursors", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		edges := at(t, c.get(page, vars{"first": 10}), "documentsConnection", "edges")
 		v := vars{"first": 20, "after": at(t, edges, 2, "cursor"), "before": at(t, edges, 6, "cursor")}
 		p := at(t, c.get(page, v), "documentsConnection")
@@ -476,20 +476,20 @@ func TestPaging(t *testing.T) {
 		p = at(t, c.get(page, v), "documentsConnection")
 		require.Equal(t, texts(t, edges, "node", "id")[4:6], texts(t, at(t, p, "nodes"), "id"))
 	})
-	t.Run("an empty page", func(t *testing.T) {
+	t.Run("an empty page", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		p := at(t, c.get(page, vars{"filter": vars{"title": vars{"eq": "none"}}}), "documentsConnection")
 		require.Equal(t, map[string]any{
 			"nodes": []any{}, "edges": []any{},
 			"pageInfo": map[string]any{"hasNextPage": false, "hasPreviousPage": false, "startCursor": nil, "endCursor": nil},
 		}, p)
 	})
-	t.Run("by default twenty of the newest", func(t *testing.T) {
+	t.Run("by default twenty of the newest", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		require.Len(t, at(t, c.get(`{ documents { id } }`, nil), "documents"), 20)
 		require.Len(t, at(t, c.get(`{ documents(first: null, offset: null, orderBy: null, filter: null) { id } }`, nil), "documents"), 20)
 		require.Len(t, at(t, c.get(page, nil), "documentsConnection", "nodes"), 20)
 		require.Len(t, at(t, c.get(page, vars{"first": 100}), "documentsConnection", "nodes"), 100)
 	})
-	t.Run("a cursor of another order", func(t *testing.T) {
+	t.Run("a cursor of another order", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		cursor := at(t, c.get(page, vars{"first": 1, "order": "title_asc"}), "documentsConnection", "pageInfo", "endCursor")
 		for _, order := range []string{"title_desc", "created_at_asc", "created_at_desc"} {
 			a := c.ask(page, vars{"first": 1, "order": order, "after": cursor})

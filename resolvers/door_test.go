@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -138,7 +139,7 @@ func (d *door) updates(ctx context.Context, f job.EventFilter, after string) (<-
 
 // middleware puts the caller into the context: one of the test's, or whoever a real key or token belongs to.
 func (d *door) middleware(next http.Handler) http.Handler {
-	real := d.auth.Middleware(next, httpd.WriteError)
+	byCredential := d.auth.Middleware(next, httpd.WriteError)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(tenant.WithRequestID(r.Context(), "request-of-the-test"))
 		if s, ok := d.caller(r.Header.Get("X-Caller")); ok {
@@ -149,7 +150,7 @@ func (d *door) middleware(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		real.ServeHTTP(w, r)
+		byCredential.ServeHTTP(w, r)
 	})
 }
 
@@ -353,9 +354,7 @@ func (c caller) document(in vars) map[string]any {
 	c.d.t.Helper()
 
 	full := vars{"authorId": c.scope.UserID.String(), "title": "A title", "body": "A body"}
-	for k, v := range in {
-		full[k] = v
-	}
+	maps.Copy(full, in)
 	d, ok := at(c.d.t, c.get(createDocument, vars{"in": full}), "createDocument", "document").(map[string]any)
 	require.True(c.d.t, ok)
 	return d
@@ -373,9 +372,7 @@ func (c caller) job(in vars) string {
 	c.d.t.Helper()
 
 	full := vars{"type": "test_job"}
-	for k, v := range in {
-		full[k] = v
-	}
+	maps.Copy(full, in)
 	data := c.get(`mutation ($in: EnqueueJobInput!) { enqueueJob(input: $in) { job { id } } }`, vars{"in": full})
 	id, _ := at(c.d.t, data, "enqueueJob", "job", "id").(string)
 	return id

@@ -39,10 +39,10 @@ func (r *queryRoot) UsersConnection(ctx context.Context, first *int, after *stri
 }
 
 func (r *userConnection) TotalCount(ctx context.Context, _ *model.UserConnection) (int, error) {
-	return r.Deps.Users.Count(ctx)
+	return r.Users.Count(ctx)
 }
 
-func (r *queryRoot) APIKeys(ctx context.Context) ([]apikey.Key, error) { return r.Deps.Keys.List(ctx) }
+func (r *queryRoot) APIKeys(ctx context.Context) ([]apikey.Key, error) { return r.Keys.List(ctx) }
 
 func (r *mutationRoot) IssueToken(ctx context.Context) (model.IssueTokenPayload, error) {
 	s, err := tenant.From(ctx)
@@ -70,7 +70,7 @@ func (r *mutationRoot) CreateAPIKey(ctx context.Context, input model.CreateAPIKe
 			return model.CreateAPIKeyPayload{}, &errs.Error{Code: errs.Forbidden, Field: "scopes", Message: "A key cannot give permissions that it lacks itself."}
 		}
 	}
-	key, plaintext, err := r.Deps.Keys.Create(ctx, input.Name, scopes, input.ExpiresAt.Value())
+	key, plaintext, err := r.Keys.Create(ctx, input.Name, scopes, input.ExpiresAt.Value())
 	return model.CreateAPIKeyPayload{APIKey: key, Plaintext: plaintext}, err
 }
 
@@ -79,13 +79,13 @@ func (r *mutationRoot) RevokeAPIKey(ctx context.Context, input model.RevokeAPIKe
 	if err != nil {
 		return model.RevokeAPIKeyPayload{}, err
 	}
-	err = r.Deps.Keys.Revoke(ctx, id)
-	r.Deps.Forget(id)
+	err = r.Keys.Revoke(ctx, id)
+	r.Forget(id)
 	return model.RevokeAPIKeyPayload{ID: id.String()}, err
 }
 
 func (r *mutationRoot) CreateUser(ctx context.Context, input model.CreateUserInput) (model.CreateUserPayload, error) {
-	u, err := r.Deps.Users.Create(ctx, input.Email)
+	u, err := r.Users.Create(ctx, input.Email)
 	return model.CreateUserPayload{User: u}, err
 }
 

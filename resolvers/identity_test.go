@@ -45,7 +45,7 @@ func TestAPIKeys(t *testing.T) {
 	require.Nil(t, at(t, key, "expiresAt"))
 	require.Nil(t, at(t, key, "revokedAt"))
 
-	t.Run("it may do what it was given", func(t *testing.T) {
+	t.Run("it may do what it was given", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		a := d.byKey("x-api-key", plaintext, `{ documents { id } viewer { keyId scopes tenant { id } } }`)
 		require.Empty(t, a.Errors, a.raw)
 		require.Equal(t, at(t, key, "id"), at(t, a.Data, "viewer", "keyId"))
@@ -54,7 +54,7 @@ func TestAPIKeys(t *testing.T) {
 		a = d.byKey("x-api-key", plaintext, `{ jobs { id } }`)
 		require.Equal(t, []string{"FORBIDDEN"}, a.codes())
 	})
-	t.Run("it gives no more than it has", func(t *testing.T) {
+	t.Run("it gives no more than it has", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		reader := c.with("documents:read", "keys:*")
 		for _, scopes := range [][]string{{"*"}, {"documents:*"}, {"documents:write"}, {"documents:read", "jobs:read"}, {"users:read"}} {
 			before := d.count(`SELECT count(*) FROM api_keys`)
@@ -70,7 +70,7 @@ func TestAPIKeys(t *testing.T) {
 		narrow := reader.get(createKey, vars{"in": vars{"name": "narrow", "scopes": []string{"keys:read"}}})
 		require.Equal(t, []any{"keys:read"}, at(t, narrow, "createApiKey", "apiKey", "scopes"))
 	})
-	t.Run("what cannot be", func(t *testing.T) {
+	t.Run("what cannot be", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		for _, c2 := range []struct {
 			field string
 			in    vars
@@ -89,14 +89,14 @@ func TestAPIKeys(t *testing.T) {
 			require.Equal(t, []string{c2.field}, a.fields(), a.raw)
 		}
 	})
-	t.Run("it is listed without its plaintext", func(t *testing.T) {
+	t.Run("it is listed without its plaintext", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		a := c.ask(`{ apiKeys { id prefix name scopes createdAt expiresAt revokedAt lastUsedAt } }`, nil)
 		require.Contains(t, texts(t, at(t, a.Data, "apiKeys"), "id"), at(t, key, "id"))
 		require.NotContains(t, a.raw, plaintext)
 		require.NotContains(t, a.raw, plaintext[12:])
 		require.NotContains(t, d.log.String(), plaintext[12:])
 	})
-	t.Run("it ends when it is revoked", func(t *testing.T) {
+	t.Run("it ends when it is revoked", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		revoke := `mutation ($id: ID!) { revokeApiKey(input: {id: $id}) { id } }`
 		require.Equal(t, at(t, key, "id"), at(t, c.get(revoke, vars{"id": at(t, key, "id")}), "revokeApiKey", "id"))
 		require.Equal(t, http.StatusUnauthorized, d.byKey("x-api-key", plaintext, `{ viewer { keyId } }`).status)
@@ -230,12 +230,12 @@ func TestNodes(t *testing.T) {
 	require.Equal(t, []any{}, at(t, c.get(`{ nodes(nodeIds: []) { nodeId } }`, nil), "nodes"))
 	require.Nil(t, at(t, c.get(`query ($id: ID!) { node(nodeId: $id) { nodeId } }`, vars{"id": theirs["nodeId"]}), "node"))
 
-	t.Run("only kinds the caller may read", func(t *testing.T) {
+	t.Run("only kinds the caller may read", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		list := at(t, c.with("jobs:read").get(`query ($ids: [ID!]!) { nodes(nodeIds: $ids) { __typename } }`,
 			vars{"ids": []any{doc["nodeId"], at(t, job, "nodeId"), at(t, user, "nodeId")}}), "nodes")
 		require.Equal(t, []any{nil, map[string]any{"__typename": "Job"}, nil}, list)
 	})
-	t.Run("at most a hundred", func(t *testing.T) {
+	t.Run("at most a hundred", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		ids := make([]string, 101)
 		a := c.ask(`query ($ids: [ID!]!) { nodes(nodeIds: $ids) { nodeId } }`, vars{"ids": ids})
 		require.Equal(t, []string{"nodeIds"}, a.fields(), a.raw)

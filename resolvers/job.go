@@ -2,7 +2,6 @@ package resolvers
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -54,13 +53,13 @@ func (r *queryRoot) jobPage(ctx context.Context, page query.Page, filter *model.
 }
 
 func (r *jobConnection) TotalCount(ctx context.Context, obj *model.JobConnection) (int, error) {
-	return r.Deps.Jobs.Count(ctx, obj.Filter)
+	return r.Jobs.Count(ctx, obj.Filter)
 }
 
 func (r *queryRoot) JobTypes(ctx context.Context) ([]job.Type, error) { return r.Deps.Jobs.Types(ctx) }
 
 func (r *mutationRoot) EnqueueJob(ctx context.Context, input model.EnqueueJobInput) (model.EnqueueJobPayload, error) {
-	j, duplicate, err := r.Deps.Jobs.Enqueue(ctx, newJob(input))
+	j, duplicate, err := r.Jobs.Enqueue(ctx, newJob(input))
 	if err == nil {
 		r.Nudge(jobsReady)
 	}
@@ -75,7 +74,7 @@ func (r *mutationRoot) EnqueueJobs(ctx context.Context, input model.EnqueueJobsI
 	if len(in) == 0 {
 		return model.EnqueueJobsPayload{}, errs.Field("jobs", "Give 1 to 1,000 jobs.")
 	}
-	list, err := r.Deps.Jobs.EnqueueMany(ctx, in, input.OnError == model.OnErrorSkip)
+	list, err := r.Jobs.EnqueueMany(ctx, in, input.OnError == model.OnErrorSkip)
 	out := model.EnqueueJobsPayload{Results: make([]model.EnqueueJobResult, len(list))}
 	for i, o := range list {
 		out.Results[i] = model.EnqueueJobResult{Index: o.Index, Job: o.Job, Duplicate: o.Duplicate}
@@ -102,7 +101,7 @@ func (r *mutationRoot) CancelJob(ctx context.Context, input model.CancelJobInput
 	if err != nil {
 		return model.CancelJobPayload{}, err
 	}
-	j, err := r.Deps.Jobs.Cancel(ctx, id)
+	j, err := r.Jobs.Cancel(ctx, id)
 	if err == nil {
 		r.Nudge(jobEvents)
 	}
@@ -114,7 +113,7 @@ func (r *mutationRoot) RetryJob(ctx context.Context, input model.RetryJobInput) 
 	if err != nil {
 		return model.RetryJobPayload{}, err
 	}
-	j, err := r.Deps.Jobs.Requeue(ctx, id)
+	j, err := r.Jobs.Requeue(ctx, id)
 	if err == nil {
 		r.Nudge(jobEvents)
 		r.Nudge(jobsReady)
@@ -128,7 +127,7 @@ func newJob(in model.EnqueueJobInput) job.EnqueueParams {
 		UniqueKey: in.UniqueKey.Value(), MaxAttempts: in.MaxAttempts.Value(),
 	}
 	if v := in.Payload.Value(); string(v) != "null" {
-		p.Payload = json.RawMessage(v)
+		p.Payload = v
 	}
 	return p
 }

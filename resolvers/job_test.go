@@ -40,7 +40,7 @@ func TestEnqueueJob(t *testing.T) {
 		require.Equal(t, []string{"VALIDATION_FAILED"}, c.ask(q, nil).codes(), q)
 	}
 
-	t.Run("a live job with the key is returned instead", func(t *testing.T) {
+	t.Run("a live job with the key is returned instead", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		r := at(t, c.get(enqueueJob, vars{"in": vars{"type": "other", "uniqueKey": "k"}}), "enqueueJob")
 		require.Equal(t, true, at(t, r, "duplicate"))
 		require.Equal(t, j["id"], at(t, r, "job", "id"))
@@ -50,14 +50,14 @@ func TestEnqueueJob(t *testing.T) {
 		require.Equal(t, false, at(t, r, "duplicate"))
 		require.NotEqual(t, j["id"], at(t, r, "job", "id"))
 	})
-	t.Run("the least", func(t *testing.T) {
+	t.Run("the least", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		r := at(t, c.get(enqueueJob, vars{"in": vars{"type": "x", "payload": nil, "runAt": nil, "priority": nil, "queue": nil, "uniqueKey": nil, "maxAttempts": nil}}), "enqueueJob", "job")
 		require.Equal(t, map[string]any{}, at(t, r, "payload"))
 		require.InDelta(t, 0, at(t, r, "priority"), 0)
 		require.Equal(t, "default", at(t, r, "queue"))
 		require.Nil(t, at(t, r, "maxAttempts"))
 	})
-	t.Run("types", func(t *testing.T) {
+	t.Run("types", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		list := at(t, c.get(`{ jobTypes { type description payloadSchema } }`, nil), "jobTypes")
 		require.Equal(t, []string{"cleanup_files", "generate_embedding", "reindex_search", "send_email"}, texts(t, list, "type"))
 		require.Equal(t, []any{"to"}, at(t, list, 3, "payloadSchema", "required"))

@@ -113,7 +113,7 @@ func (r *Resolver) shape(ctx context.Context, docs []document.Document) ([]model
 			ids = append(ids, docs[i].AuthorID)
 		}
 	}
-	list, err := r.Deps.Users.ByIDs(ctx, ids)
+	list, err := r.Users.ByIDs(ctx, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"strings"
 
@@ -64,9 +65,7 @@ func shape(ctx context.Context, err error) *gqlerror.Error {
 // shapeRefusal is for a request that was not executed: its document or its variables do not fit the schema.
 func shapeRefusal(e *gqlerror.Error) *gqlerror.Error {
 	out := &gqlerror.Error{Message: e.Message, Path: e.Path, Locations: e.Locations, Extensions: map[string]any{}}
-	for k, v := range e.Extensions {
-		out.Extensions[k] = v
-	}
+	maps.Copy(out.Extensions, e.Extensions)
 	switch out.Extensions["code"] {
 	case nil, errcode.ValidationFailed, errcode.ParseFailed: // one table of codes
 		out.Extensions["code"] = string(errs.Validation)
@@ -108,16 +107,15 @@ func logCause(ctx context.Context, log zerolog.Logger, err error) {
 	if errors.As(err, &gql) && (graphql.GetFieldContext(ctx) == nil && gql.Unwrap() == nil || isInput(ctx, gql.Path)) {
 		return
 	}
-	var e *zerolog.Event
+	level := zerolog.WarnLevel
 	switch own.Code {
 	case errs.Internal:
-		e = log.Error()
+		level = zerolog.ErrorLevel
 	case errs.Unavailable, errs.Timeout, errs.Forbidden, errs.NotImplemented:
-		e = log.Warn()
 	default:
 		return
 	}
-	e.Str("requestId", tenant.RequestID(ctx)).Str("code", string(own.Code)).AnErr("cause", own.Unwrap()).Msg("graphql: request failed")
+	log.WithLevel(level).Str("requestId", tenant.RequestID(ctx)).Str("code", string(own.Code)).AnErr("cause", own.Unwrap()).Msg("graphql: request failed")
 }
 
 // Recover turns a panic into INTERNAL and logs its stack.

@@ -14,15 +14,15 @@ import (
 	"stackforge/repo/search"
 )
 
-func (r *queryRoot) SearchDocuments(ctx context.Context, text *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, metadata json.RawMessage, language string, first int, after *string) (model.SearchConnection, error) {
+func (r *queryRoot) SearchDocuments(ctx context.Context, text *string, mode model.SearchMode, pathPrefix *string, tagIDs []int, tagMatch model.TagMatch, near *model.NearInput, metadata json.RawMessage, language string, first int, after *string) (model.SearchConnection, error) {
 	p := search.Params{
-		Query: text, Mode: strings.ToLower(string(mode)), PathPrefix: pathPrefix, TagIDs: tagIds, AllTags: tagMatch == model.TagMatchAll,
+		Query: text, Mode: strings.ToLower(string(mode)), PathPrefix: pathPrefix, TagIDs: tagIDs, AllTags: tagMatch == model.TagMatchAll,
 		Metadata: metadata, Language: language, First: first, After: after,
 	}
 	if near != nil {
 		p.Near = &search.Near{Longitude: near.Longitude, Latitude: near.Latitude, Radius: near.Radius}
 	}
-	page, err := r.Deps.Search.Search(ctx, p)
+	page, err := r.Search.Search(ctx, p)
 	if err != nil {
 		return model.SearchConnection{}, inNear(err)
 	}
@@ -80,7 +80,7 @@ func (r *queryRoot) hitDocuments(ctx context.Context, hits []search.Hit) (map[uu
 }
 
 func (r *searchConnection) TotalCount(ctx context.Context, obj *model.SearchConnection) (int, error) {
-	return r.Deps.Search.Count(ctx, obj.Params)
+	return r.Search.Count(ctx, obj.Params)
 }
 
 // pageInfo shapes what a list knows of its page.

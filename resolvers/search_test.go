@@ -117,7 +117,7 @@ func TestSearchNear(t *testing.T) {
 	c := d.tenant()
 	for _, metres := range []float64{100, 4900, 5100, 9900, 10100, 400_000} {
 		lon, lat := place(metres)
-		c.document(vars{"title": fmt.Sprint(metres), "longitude": lon, "latitude": lat, "body": map[bool]string{true: "word word", false: "other"}[metres > 5000]})
+		c.document(vars{"title": fmt.Sprint(metres), "longitude": lon, "latitude": lat, "body": map[bool]string{true: "word", false: "other"}[metres > 5000]})
 	}
 	c.document(vars{"title": "nowhere", "body": "word"})
 	near := func(radius string) string { return `near: {longitude: 8.5, latitude: 47.4` + radius + `}` }
@@ -205,13 +205,13 @@ func TestSearchPaging(t *testing.T) {
 		require.Equal(t, want, read(10), args)
 		require.Equal(t, want, read(7), args)
 	}
-	t.Run("a cursor fits its search", func(t *testing.T) {
+	t.Run("a cursor fits its search", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		near := at(t, c.get(`{ searchDocuments(near: {longitude: 8.5, latitude: 47.4}) { pageInfo { endCursor } } }`, nil), "searchDocuments", "pageInfo", "endCursor")
 		require.Equal(t, []string{"after"}, c.ask(`query ($c: String) { searchDocuments(query: "word", after: $c) { nodes { score } } }`, vars{"c": near}).fields())
 		words := at(t, c.get(`{ searchDocuments(query: "word") { pageInfo { endCursor } } }`, nil), "searchDocuments", "pageInfo", "endCursor")
 		require.Equal(t, []string{"after"}, c.ask(`query ($c: String) { searchDocuments(near: {longitude: 8.5, latitude: 47.4}, after: $c) { nodes { score } } }`, vars{"c": words}).fields())
 	})
-	t.Run("by the microsecond of a page's end nothing is lost", func(t *testing.T) {
+	t.Run("by the microsecond of a page's end nothing is lost", func(t *testing.T) { //nolint:paralleltest // follows what is above
 		n := d.count(`SELECT count(DISTINCT created_at) FROM documents`)
 		require.Equal(t, 3, n)
 	})

@@ -23,7 +23,7 @@ func (r *subscriptionRoot) JobUpdates(ctx context.Context, ids, types []string, 
 		}
 		f.IDs[i] = key
 	}
-	events, reason, err := r.Deps.Updates(ctx, f, or(after, ""))
+	events, reason, err := r.Updates(ctx, f, or(after, ""))
 	if err != nil {
 		return nil, err
 	}

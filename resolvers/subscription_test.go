@@ -3,7 +3,6 @@ package resolvers_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,7 +26,7 @@ type socket struct {
 func (d *door) dial(init string) *socket {
 	d.t.Helper()
 
-	conn, _, err := websocket.Dial(d.t.Context(), "ws"+strings.TrimPrefix(d.url, "http"), &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}}) //nolint:bodyclose // the library closes it
+	conn, _, err := websocket.Dial(d.t.Context(), "ws"+strings.TrimPrefix(d.url, "http"), &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
 	require.NoError(d.t, err)
 	d.t.Cleanup(func() { _ = conn.CloseNow() })
 	s := &socket{t: d.t, conn: conn}
@@ -62,11 +61,11 @@ func (s *socket) receive() map[string]any {
 
 const updates = `jobId status type attempts lastError progress at cursor reset job { id status type }`
 
-// subscribe starts jobUpdates with arguments.
-func (s *socket) subscribe(id, args string) {
+// subscribe starts jobUpdates with arguments, as operation 1.
+func (s *socket) subscribe(args string) {
 	s.t.Helper()
 
-	body, err := json.Marshal(map[string]any{"id": id, "type": "subscribe", "payload": map[string]any{"query": `subscription { jobUpdates` + args + ` { ` + updates + ` } }`}})
+	body, err := json.Marshal(map[string]any{"id": "1", "type": "subscribe", "payload": map[string]any{"query": `subscription { jobUpdates` + args + ` { ` + updates + ` } }`}})
 	require.NoError(s.t, err)
 	s.send(string(body))
 }
@@ -117,7 +116,7 @@ func TestJobUpdates(t *testing.T) {
 	d := open(t)
 	c := d.tenant()
 	s := c.dial()
-	s.subscribe("1", "")
+	s.subscribe("")
 	d.live(1)
 
 	id := c.job(vars{"type": "works"}) // whoever enqueues a job knows of it: that is no update
@@ -164,15 +163,15 @@ func TestJobUpdatesFilters(t *testing.T) {
 	hashid, _ := at(t, c.get(`query ($id: ID!) { job(id: $id) { hashid } }`, vars{"id": first}), "job", "hashid").(string)
 	second := c.job(vars{"type": "b"})
 	byID, byHash, byType, byStatus, both := c.dial(), c.dial(), c.dial(), c.dial(), c.dial()
-	byID.subscribe("1", `(ids: ["`+first+`"])`)
-	byHash.subscribe("1", `(ids: ["`+hashid+`", "99999"])`)
-	byType.subscribe("1", `(types: ["b"])`)
-	byStatus.subscribe("1", `(statuses: [CANCELLED])`)
-	both.subscribe("1", `(types: ["a", "b"], statuses: [PENDING])`)
+	byID.subscribe(`(ids: ["` + first + `"])`)
+	byHash.subscribe(`(ids: ["` + hashid + `", "99999"])`)
+	byType.subscribe(`(types: ["b"])`)
+	byStatus.subscribe(`(statuses: [CANCELLED])`)
+	both.subscribe(`(types: ["a", "b"], statuses: [PENDING])`)
 	stranger := foreign.dial()
-	stranger.subscribe("1", `(ids: ["`+first+`", "`+second+`"])`)
+	stranger.subscribe(`(ids: ["` + first + `", "` + second + `"])`)
 	everything := foreign.dial()
-	everything.subscribe("1", "")
+	everything.subscribe("")
 	d.live(7)
 
 	cancel := `mutation ($id: ID!) { cancelJob(input: {id: $id}) { job { id } } }`
@@ -218,7 +217,7 @@ func TestJobUpdatesGoOnAfterACursor(t *testing.T) {
 	d := open(t)
 	c := d.tenant()
 	s := c.dial()
-	s.subscribe("1", "")
+	s.subscribe("")
 	d.live(1)
 	first := c.changed()
 	u := s.update()
@@ -231,7 +230,7 @@ func TestJobUpdatesGoOnAfterACursor(t *testing.T) {
 		want = append(want, c.changed())
 	}
 	s = c.dial()
-	s.subscribe("1", `(after: `+strconv.Quote(u["cursor"].(string))+`)`) //nolint:errcheck,forcetypeassert // text
+	s.subscribe(`(after: ` + strconv.Quote(u["cursor"].(string)) + `)`) //nolint:errcheck,forcetypeassert // text
 	var got []any
 	for range 20 {
 		u = s.update()
@@ -247,7 +246,7 @@ func TestJobUpdatesGoOnAfterACursor(t *testing.T) {
 
 	// From the middle of what was replayed.
 	s = c.dial()
-	s.subscribe("1", `(after: `+strconv.Quote(u["cursor"].(string))+`)`) //nolint:errcheck,forcetypeassert // text
+	s.subscribe(`(after: ` + strconv.Quote(u["cursor"].(string)) + `)`) //nolint:errcheck,forcetypeassert // text
 	for i := 20; i < 30; i++ {
 		require.Equal(t, want[i], s.update()["jobId"])
 	}
@@ -256,7 +255,7 @@ func TestJobUpdatesGoOnAfterACursor(t *testing.T) {
 		old := u["cursor"].(string) //nolint:errcheck,forcetypeassert // text
 		d.Exec(t, `INSERT INTO core.stream_horizon (stream, dropped_xid) VALUES ($1, pg_current_xact_id()) ON CONFLICT (stream) DO UPDATE SET dropped_xid = excluded.dropped_xid`, job.Stream)
 		s := c.dial()
-		s.subscribe("1", `(after: `+strconv.Quote(old)+`)`)
+		s.subscribe(`(after: ` + strconv.Quote(old) + `)`)
 		u := s.update()
 		require.Equal(t, true, u["reset"])
 		for _, name := range []string{"jobId", "status", "type", "attempts", "lastError", "progress", "job"} {
@@ -281,7 +280,7 @@ func TestJobUpdatesRefused(t *testing.T) {
 		_, _, err := s.conn.Read(ctx)
 		cancel()
 		var closed websocket.CloseError
-		require.True(t, errors.As(err, &closed), "%s: %v", init, err)
+		require.ErrorAs(t, err, &closed, "%s: %v", init, err)
 		require.Equal(t, websocket.StatusCode(4403), closed.Code, init)
 	}
 	made := at(t, c.get(createKey, vars{"in": vars{"name": "k", "scopes": []string{"jobs:read"}}}), "createApiKey")
@@ -295,14 +294,14 @@ func TestJobUpdatesRefused(t *testing.T) {
 		`(types: ["\u0000"])`: {"VALIDATION_FAILED", "types[0]"}, `(types: [5])`: {"VALIDATION_FAILED", "types[0]"},
 	} {
 		s := c.dial()
-		s.subscribe("1", args)
+		s.subscribe(args)
 		m := s.receive()
 		require.Equal(t, "error", m["type"], "%s: %v", args, m)
 		require.Equal(t, want[0], at(t, m, "payload", 0, "extensions", "code"), args)
 		require.Equal(t, want[1], at(t, m, "payload", 0, "extensions", "field"), "%s: %v", args, m)
 	}
 	s := c.with("documents:*", "jobs:write").dial()
-	s.subscribe("1", "")
+	s.subscribe("")
 	m := s.receive()
 	require.Equal(t, "error", m["type"], "%v", m)
 	require.Equal(t, string(errs.Forbidden), at(t, m, "payload", 0, "extensions", "code"))

@@ -31,14 +31,14 @@ func (r *queryRoot) Capabilities(ctx context.Context) ([]capability.Capability, 
 // maxNodes bounds one call of nodes.
 const maxNodes = 100
 
-func (r *queryRoot) Nodes(ctx context.Context, nodeIds []string) ([]nodeid.Node, error) {
-	if len(nodeIds) > maxNodes {
+func (r *queryRoot) Nodes(ctx context.Context, nodeIDs []string) ([]nodeid.Node, error) {
+	if len(nodeIDs) > maxNodes {
 		return nil, errs.Field("nodeIds", "At most "+strconv.Itoa(maxNodes)+" ids are allowed.")
 	}
 	// The loaders make one statement per kind of what is asked for here.
-	out := make([]nodeid.Node, len(nodeIds))
-	thunks := make([]func() (nodeid.Node, error), len(nodeIds))
-	for i, id := range nodeIds {
+	out := make([]nodeid.Node, len(nodeIDs))
+	thunks := make([]func() (nodeid.Node, error), len(nodeIDs))
+	for i, id := range nodeIDs {
 		thunks[i] = r.nodeThunk(ctx, id)
 	}
 	for i, thunk := range thunks {
@@ -73,7 +73,7 @@ func (r *queryRoot) addAuthors(ctx context.Context, nodes []nodeid.Node) error {
 	return nil
 }
 
-func (r *queryRoot) Node(ctx context.Context, nodeID string) (nodeid.Node, error) {
+func (r *queryRoot) Node(ctx context.Context, nodeID string) (nodeid.Node, error) { //nolint:ireturn // the generated interface asks for it
 	n, err := r.nodeThunk(ctx, nodeID)()
 	if err != nil {
 		return nil, absent(err)

@@ -3,6 +3,7 @@ package document_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -37,9 +38,7 @@ func setup(t *testing.T) (context.Context, bundle) {
 
 func (b bundle) input(more document.Input) document.Input {
 	in := document.Input{"authorId": b.scope.UserID, "title": "t", "body": "b"}
-	for k, v := range more {
-		in[k] = v
-	}
+	maps.Copy(in, more)
 	return in
 }
 
@@ -47,7 +46,7 @@ func field(t *testing.T, err error) string {
 	t.Helper()
 
 	var e *errs.Error
-	require.True(t, errors.As(err, &e), "%v", err)
+	require.ErrorAs(t, err, &e, "%v", err)
 	return e.Field
 }
 

@@ -3,7 +3,6 @@ package search_test
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -20,8 +19,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
 
-func ptr[T any](v T) *T { return &v }
-
+//go:fix inline
 func setup(t *testing.T, titles ...string) (context.Context, *dbtest.DB, *search.Repo, map[uuid.UUID]string) {
 	t.Helper()
 
@@ -41,7 +39,7 @@ func TestSearch(t *testing.T) {
 	t.Parallel()
 
 	ctx, d, repo, names := setup(t, "word one", "word two", "word three", "other")
-	p := search.Params{Query: ptr("word"), Mode: "fts", Language: "en", First: 2}
+	p := search.Params{Query: new("word"), Mode: "fts", Language: "en", First: 2}
 	var got []string
 	for {
 		page, err := repo.Search(ctx, p)
@@ -55,7 +53,7 @@ func TestSearch(t *testing.T) {
 		if !page.Info.HasNext {
 			break
 		}
-		p.After = ptr(page.Hits[len(page.Hits)-1].Cursor())
+		p.After = new(page.Hits[len(page.Hits)-1].Cursor())
 	}
 	require.Equal(t, []string{"word three", "word two", "word one"}, got)
 	n, err := repo.Count(ctx, p)
@@ -68,15 +66,15 @@ func TestSearch(t *testing.T) {
 	require.InDelta(t, 0, *page.Hits[0].Distance, 0.001)
 	require.InEpsilon(t, 111.3, *page.Hits[1].Distance, 0.006)
 
-	page, err = repo.Search(ctx, search.Params{Mode: "fts", Language: "en", First: 10, Metadata: []byte(`{"k": "other"}`), PathPrefix: ptr("p")})
+	page, err = repo.Search(ctx, search.Params{Mode: "fts", Language: "en", First: 10, Metadata: []byte(`{"k": "other"}`), PathPrefix: new("p")})
 	require.NoError(t, err)
 	require.Len(t, page.Hits, 1)
 
 	other := tenant.With(t.Context(), dbtest.Tenant(t, d))
-	page, err = repo.Search(other, search.Params{Query: ptr("word"), Mode: "fts", Language: "en", First: 10})
+	page, err = repo.Search(other, search.Params{Query: new("word"), Mode: "fts", Language: "en", First: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Hits)
-	n, err = repo.Count(other, search.Params{Query: ptr("word"), Mode: "fts", Language: "en"})
+	n, err = repo.Count(other, search.Params{Query: new("word"), Mode: "fts", Language: "en"})
 	require.NoError(t, err)
 	require.Zero(t, n)
 }
@@ -90,20 +88,20 @@ func TestErrors(t *testing.T) {
 		"first":      func(p *search.Params) { p.First = 101 },
 		"mode":       func(p *search.Params) { p.Mode = "xyz" },
 		"language":   func(p *search.Params) { p.Language = "xx" },
-		"pathPrefix": func(p *search.Params) { p.PathPrefix = ptr("a b") },
+		"pathPrefix": func(p *search.Params) { p.PathPrefix = new("a b") },
 		"radius":     func(p *search.Params) { p.Near = &search.Near{} },
 		"longitude":  func(p *search.Params) { p.Near = &search.Near{Longitude: 181, Radius: 1} },
 		"latitude":   func(p *search.Params) { p.Near = &search.Near{Latitude: -91, Radius: 1} },
 		"after": func(p *search.Params) {
-			p.After = ptr(base64.RawURLEncoding.EncodeToString([]byte(`{"d":1,"r":1,"c":"2026-01-01T00:00:00Z","i":"` + uuid.NewString() + `"}`)))
+			p.After = new(base64.RawURLEncoding.EncodeToString([]byte(`{"d":1,"r":1,"c":"2026-01-01T00:00:00Z","i":"` + uuid.NewString() + `"}`)))
 		},
-		"query": func(p *search.Params) { p.Query = ptr(strings.Repeat("x", 1001)) },
+		"query": func(p *search.Params) { p.Query = new(strings.Repeat("x", 1001)) },
 	} {
 		p := good
 		change(&p)
 		_, err := repo.Search(ctx, p)
 		var e *errs.Error
-		require.True(t, errors.As(err, &e), "%s: %v", want, err)
+		require.ErrorAs(t, err, &e, "%s: %v", want, err)
 		require.Equal(t, errs.Validation, e.Code, want)
 		require.Equal(t, want, e.Field)
 	}
