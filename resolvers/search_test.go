@@ -141,7 +141,7 @@ func TestSearchNear(t *testing.T) {
 	require.ElementsMatch(t, []string{"pole", "other side of the pole"}, c2.found(`near: {longitude: 77, latitude: 90}`))
 }
 
-// Distances along the WGS 84 spheroid, computed with PostGIS's ST_Distance; without it they differ by at most 0.6 %.
+// Distances along the WGS 84 spheroid, as ST_Distance of PostGIS 3.3 gives them; without it they differ by at most 0.6 %.
 func TestDistances(t *testing.T) {
 	t.Parallel()
 
@@ -152,10 +152,10 @@ func TestDistances(t *testing.T) {
 		lon, lat, toLon, toLat, is float64
 	}{
 		{"along the equator", 0, 0, 1, 0, 111319.49},
-		{"along a meridian at the equator", 0, -0.5, 0, 0.5, 110574.39},
+		{"along a meridian at the equator", 0, -0.5, 0, 0.5, 110574.30},
 		{"along a meridian at the pole", 0, 89, 0, 90, 111693.86},
-		{"along a parallel", 8, 47, 9, 47, 76055.60},
-		{"one minute", 8.5, 47.4, 8.5, 47.4 + 1.0/60, 1853.13},
+		{"along a parallel", 8, 47, 9, 47, 76055.48},
+		{"one minute", 8.5, 47.4, 8.5, 47.4 + 1.0/60, 1852.98},
 	} {
 		id := c.documentID(vars{"title": test.name, "longitude": test.toLon, "latitude": test.toLat})
 		a := c.get(`query ($near: NearInput!) { searchDocuments(near: $near) { nodes { document { id } distance } } }`,
@@ -163,7 +163,11 @@ func TestDistances(t *testing.T) {
 		nodes := at(t, a, "searchDocuments", "nodes")
 		i := slices.Index(texts(t, nodes, "document", "id"), id)
 		require.GreaterOrEqual(t, i, 0, test.name)
-		require.InEpsilon(t, test.is, at(t, nodes, i, "distance"), 0.006, test.name)
+		tolerance := 0.006
+		if d.count(`SELECT count(*) FROM pg_extension WHERE extname = 'postgis'`) > 0 {
+			tolerance = 1e-5
+		}
+		require.InEpsilon(t, test.is, at(t, nodes, i, "distance"), tolerance, test.name)
 		a = c.get(`query ($near: NearInput!) { searchDocuments(near: $near) { nodes { document { id } } } }`,
 			vars{"near": vars{"longitude": test.lon, "latitude": test.lat, "radius": test.is * 0.99}})
 		require.NotContains(t, texts(t, at(t, a, "searchDocuments", "nodes"), "document", "id"), id, test.name)
