@@ -209,7 +209,7 @@ func TestSearchPaging(t *testing.T) {
 		require.Equal(t, want, read(10), args)
 		require.Equal(t, want, read(7), args)
 	}
-	t.Run("a cursor fits its search", func(t *testing.T) { //nolint:paralleltest // follows what is above
+	t.Run("a cursor fits its search", func(t *testing.T) {
 		near := at(t, c.get(`{ searchDocuments(near: {longitude: 8.5, latitude: 47.4}) { pageInfo { endCursor } } }`, nil), "searchDocuments", "pageInfo", "endCursor")
 		require.Equal(t, []string{"after"}, c.ask(`query ($c: String) { searchDocuments(query: "word", after: $c) { nodes { score } } }`, vars{"c": near}).fields())
 		words := at(t, c.get(`{ searchDocuments(query: "word") { pageInfo { endCursor } } }`, nil), "searchDocuments", "pageInfo", "endCursor")
