@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"stackforge/app"
 	"stackforge/auth"
 	"stackforge/db"
 	"stackforge/httpd"
@@ -74,7 +75,11 @@ func (p *program) build(ctx context.Context, url string) (*application, error) {
 	if err := a.realtime(url); err != nil {
 		return nil, err
 	}
-	a.graphql = resolvers.NewHandler(a.deps(), resolvers.HandlerConfig{
+	embedder, err := p.embedder(a.db)
+	if err != nil {
+		return nil, err
+	}
+	a.graphql = resolvers.NewHandler(a.deps(embedder), resolvers.HandlerConfig{
 		Origins: p.config.HTTP.Origins, MaxBody: int(p.config.HTTP.MaxBody), Introspection: p.config.GraphQL.Introspection,
 		Suggest: !p.config.IsProduction(), Authenticate: a.authenticateSocket, Observe: a.observe, Log: p.log,
 	})
@@ -146,10 +151,10 @@ func (a *application) wakers() map[string]func() {
 	return map[string]func(){job.EventChannel: a.hub.Wake, worker.ChannelReady: a.wake.wake}
 }
 
-func (a *application) deps() resolvers.Deps {
+func (a *application) deps(e *app.Embedder) resolvers.Deps {
 	return resolvers.Deps{
 		Capabilities: capability.New(a.db), Documents: document.New(a.db), Jobs: job.New(a.db), Keys: apikey.New(a.db),
-		Search: search.New(a.db), Tenants: tenancy.New(a.db), Users: user.New(a.db),
+		Search: app.NewSearcher(search.New(a.db), e), Tenants: tenancy.New(a.db), Users: user.New(a.db),
 		Nudge: a.nudger.Nudge,
 		Updates: func(ctx context.Context, f job.EventFilter, after string) (<-chan *job.Event, func() error, error) {
 			keep, err := f.Func()

@@ -10,6 +10,7 @@ import (
 	"stackforge/graph/model"
 	"stackforge/repo/apikey"
 	"stackforge/repo/job"
+	"stackforge/repo/search"
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
 
@@ -634,6 +635,37 @@ func (w *direct) writeEnqueueJobsPayload(fields []graphql.CollectedField, obj *m
 	return true
 }
 
+func (w *direct) writeFacetCount(fields []graphql.CollectedField, obj *search.FacetCount) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("FacetCount")
+		case "value":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Value), true
+		case "count":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Count), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeIssueTokenPayload(fields []graphql.CollectedField, obj *model.IssueTokenPayload) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -882,6 +914,37 @@ func (w *direct) writeJobUpdate(fields []graphql.CollectedField, obj *model.JobU
 	return true
 }
 
+func (w *direct) writeMetadataFacet(fields []graphql.CollectedField, obj *search.MetadataFacet) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("MetadataFacet")
+		case "key":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Key), true
+		case "values":
+			v, nonNull = w.ec.marshalNFacetCount2ᚕstackforgeᚋrepoᚋsearchᚐFacetCountᚄ(w.ctx, f.Selections, obj.Values), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writePageInfo(fields []graphql.CollectedField, obj *model.PageInfo) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -1033,6 +1096,8 @@ func (w *direct) writeSearchConnection(fields []graphql.CollectedField, obj *mod
 				return false
 			}
 			continue
+		case "warnings":
+			v, nonNull = w.ec.marshalNSearchWarning2ᚕstackforgeᚋgraphᚋmodelᚐSearchWarningᚄ(w.ctx, f.Selections, obj.Warnings), true
 		default:
 			return false
 		}
@@ -1084,6 +1149,109 @@ func (w *direct) writeSearchEdge(fields []graphql.CollectedField, obj *model.Sea
 	return true
 }
 
+func (w *direct) writeSearchExplanation(fields []graphql.CollectedField, obj *search.Explanation) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SearchExplanation")
+		case "steps":
+			v, nonNull = w.ec.marshalNSearchStep2ᚕstackforgeᚋrepoᚋsearchᚐStepᚄ(w.ctx, f.Selections, obj.Steps), true
+		case "indexes":
+			v, nonNull = w.ec.marshalNString2ᚕstringᚄ(w.ctx, f.Selections, obj.Indexes), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSearchFacets(fields []graphql.CollectedField, obj *search.Facets) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SearchFacets")
+		case "paths":
+			v, nonNull = w.ec.marshalNFacetCount2ᚕstackforgeᚋrepoᚋsearchᚐFacetCountᚄ(w.ctx, f.Selections, obj.Paths), true
+		case "tags":
+			v, nonNull = w.ec.marshalNFacetCount2ᚕstackforgeᚋrepoᚋsearchᚐFacetCountᚄ(w.ctx, f.Selections, obj.Tags), true
+		case "metadataKeys":
+			v, nonNull = w.ec.marshalNFacetCount2ᚕstackforgeᚋrepoᚋsearchᚐFacetCountᚄ(w.ctx, f.Selections, obj.MetadataKeys), true
+		case "metadataValues":
+			v, nonNull = w.ec.marshalNMetadataFacet2ᚕstackforgeᚋrepoᚋsearchᚐMetadataFacetᚄ(w.ctx, f.Selections, obj.MetadataValues), true
+		case "months":
+			v, nonNull = w.ec.marshalNFacetCount2ᚕstackforgeᚋrepoᚋsearchᚐFacetCountᚄ(w.ctx, f.Selections, obj.Months), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSearchHighlight(fields []graphql.CollectedField, obj *search.Highlight) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SearchHighlight")
+		case "field":
+			v, nonNull = w.ec.marshalNSearchHighlightField2stackforgeᚋrepoᚋsearchᚐField(w.ctx, f.Selections, obj.Field), true
+		case "html":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.HTML), true
+		case "text":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Text), true
+		case "ranges":
+			v, nonNull = w.ec.marshalNSearchRange2ᚕstackforgeᚋrepoᚋsearchᚐRangeᚄ(w.ctx, f.Selections, obj.Ranges), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeSearchHit(fields []graphql.CollectedField, obj *model.SearchHit) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -1105,6 +1273,109 @@ func (w *direct) writeSearchHit(fields []graphql.CollectedField, obj *model.Sear
 			v, nonNull = w.ec.marshalNFloat2float64(w.ctx, f.Selections, obj.Score), true
 		case "distance":
 			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.Distance)
+		case "scores":
+			w.writeKey(i, f.Alias)
+			if !w.writeSearchScores(w.fieldsOf(f, searchScoresImplementors), &obj.Scores) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSearchRange(fields []graphql.CollectedField, obj *search.Range) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SearchRange")
+		case "start":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Start), true
+		case "length":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Length), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSearchScores(fields []graphql.CollectedField, obj *search.Scores) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SearchScores")
+		case "words":
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.Words)
+		case "similarity":
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.Similarity)
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSearchStep(fields []graphql.CollectedField, obj *search.Step) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SearchStep")
+		case "name":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Name), true
+		case "indexes":
+			v, nonNull = w.ec.marshalNString2ᚕstringᚄ(w.ctx, f.Selections, obj.Indexes), true
+		case "milliseconds":
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.Milliseconds)
+		case "plan":
+			v, nonNull = w.ec.marshalNJSON2encodingᚋjsonᚐRawMessage(w.ctx, f.Selections, obj.Plan), true
 		default:
 			return false
 		}

@@ -121,13 +121,6 @@ func (*fake) JobTypes(context.Context) ([]job.Type, error) {
 	return []job.Type{{Type: "t", Description: "d", PayloadSchema: json.RawMessage(`{"type": "object"}`)}}, nil
 }
 
-func (*fake) SearchDocuments(context.Context, *string, model.SearchMode, *string, []int, model.TagMatch, *model.NearInput, json.RawMessage, string, int, *string) (model.SearchConnection, error) {
-	info, _ := aPageInfo(true)
-	docs := documentsOf(2, 3)
-	hits := []model.SearchHit{{Document: docs[0], Score: 0.25, Distance: new(1234.5)}, {Document: docs[1]}}
-	return model.SearchConnection{Nodes: hits, PageInfo: info, Edges: []model.SearchEdge{{Node: hits[0], Cursor: "c0"}, {Node: hits[1], Cursor: "c1"}}}, nil
-}
-
 func (*fake) CreateDocument(context.Context, model.CreateDocumentInput) (model.CreateDocumentPayload, error) {
 	return model.CreateDocumentPayload{Document: documentsOf(2)[0]}, nil
 }

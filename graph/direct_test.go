@@ -133,10 +133,9 @@ type (
 	documentCount struct {
 		graph.DocumentConnectionResolver
 	}
-	jobCount    struct{ graph.JobConnectionResolver }
-	userCount   struct{ graph.UserConnectionResolver }
-	searchCount struct{ graph.SearchConnectionResolver }
-	updateJob   struct{ graph.JobUpdateResolver }
+	jobCount  struct{ graph.JobConnectionResolver }
+	userCount struct{ graph.UserConnectionResolver }
+	updateJob struct{ graph.JobUpdateResolver }
 )
 
 func (f *fake) Query() graph.QueryResolver                           { return f }
@@ -145,7 +144,8 @@ func (f *fake) Subscription() graph.SubscriptionResolver             { return f 
 func (f *fake) DocumentConnection() graph.DocumentConnectionResolver { return documentCount{} }
 func (f *fake) JobConnection() graph.JobConnectionResolver           { return jobCount{} }
 func (f *fake) UserConnection() graph.UserConnectionResolver         { return userCount{} }
-func (f *fake) SearchConnection() graph.SearchConnectionResolver     { return searchCount{} }
+func (f *fake) SearchConnection() graph.SearchConnectionResolver     { return searchAnswers{} }
+func (f *fake) SearchHit() graph.SearchHitResolver                   { return hitAnswers{} }
 func (f *fake) JobUpdate() graph.JobUpdateResolver                   { return updateJob{} }
 
 func (documentCount) TotalCount(context.Context, *model.DocumentConnection) (int, error) {
@@ -153,9 +153,6 @@ func (documentCount) TotalCount(context.Context, *model.DocumentConnection) (int
 }
 func (jobCount) TotalCount(context.Context, *model.JobConnection) (int, error)   { return 77, nil }
 func (userCount) TotalCount(context.Context, *model.UserConnection) (int, error) { return 77, nil }
-func (searchCount) TotalCount(context.Context, *model.SearchConnection) (int, error) {
-	return 77, nil
-}
 
 func (updateJob) Job(_ context.Context, u *model.JobUpdate) (*job.Job, error) {
 	if u.Reset {
@@ -186,10 +183,7 @@ func roots() []root {
 			"name": quoted(name), "available": quoted(available), "installed": quoted(installed), "version": quoted(version), "fallback": quoted(fallback),
 		}}
 	}
-	hits := connection("Search", []any{
-		thing{"SearchHit", map[string]any{"document": doc(2), "score": text("0.25"), "distance": text("1234.5")}},
-		thing{"SearchHit", map[string]any{"document": doc(3), "score": text("0"), "distance": nil}},
-	}, info(true))
+	hits := searchThing(info(true), doc)
 	return []root{
 		{"query", `viewer`, thing{"Viewer", map[string]any{
 			"tenant": thing{"Tenant", map[string]any{"id": quoted(id(1)), "name": text(`"n"`), "createdAt": momentText}}, "keyId": text(`"k"`), "scopes": text(`["*"]`),

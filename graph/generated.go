@@ -16,6 +16,7 @@ import (
 	"stackforge/repo/apikey"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
+	"stackforge/repo/search"
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
 	"stackforge/scalar"
@@ -46,6 +47,7 @@ type ResolverRoot interface {
 	Mutation() MutationResolver
 	Query() QueryResolver
 	SearchConnection() SearchConnectionResolver
+	SearchHit() SearchHitResolver
 	Subscription() SubscriptionResolver
 	UserConnection() UserConnectionResolver
 }
@@ -157,6 +159,11 @@ type ComplexityRoot struct {
 		Results  func(childComplexity int) int
 	}
 
+	FacetCount struct {
+		Count func(childComplexity int) int
+		Value func(childComplexity int) int
+	}
+
 	IssueTokenPayload struct {
 		ExpiresIn func(childComplexity int) int
 		Token     func(childComplexity int) int
@@ -216,6 +223,11 @@ type ComplexityRoot struct {
 		Type      func(childComplexity int) int
 	}
 
+	MetadataFacet struct {
+		Key    func(childComplexity int) int
+		Values func(childComplexity int) int
+	}
+
 	Mutation struct {
 		CancelJob       func(childComplexity int, input model.CancelJobInput) int
 		CreateAPIKey    func(childComplexity int, input model.CreateAPIKeyInput) int
@@ -250,7 +262,7 @@ type ComplexityRoot struct {
 		JobsConnection      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter, orderBy *model.JobOrder) int
 		Node                func(childComplexity int, nodeID string) int
 		Nodes               func(childComplexity int, nodeIds []string) int
-		SearchDocuments     func(childComplexity int, query *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, metadata json.RawMessage, language string, first int, after *string) int
+		SearchDocuments     func(childComplexity int, query *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, within *model.BoundingBoxInput, metadata json.RawMessage, authorID *string, createdAt *query.Time, language string, weights model.HybridWeightsInput, first int, after *string, offset int, explain bool) int
 		User                func(childComplexity int, id string) int
 		Users               func(childComplexity int, first *int) int
 		UsersConnection     func(childComplexity int, first *int, after *string) int
@@ -272,10 +284,15 @@ type ComplexityRoot struct {
 	}
 
 	SearchConnection struct {
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		DidYouMean        func(childComplexity int) int
+		Edges             func(childComplexity int) int
+		Explanation       func(childComplexity int) int
+		Facets            func(childComplexity int, paths model.PathFacetInput, metadataValuesOf []string, first int) int
+		Nodes             func(childComplexity int) int
+		PageInfo          func(childComplexity int) int
+		TotalCount        func(childComplexity int) int
+		TotalCountIsExact func(childComplexity int) int
+		Warnings          func(childComplexity int) int
 	}
 
 	SearchEdge struct {
@@ -283,10 +300,49 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	SearchExplanation struct {
+		Indexes func(childComplexity int) int
+		Steps   func(childComplexity int) int
+	}
+
+	SearchFacets struct {
+		MetadataKeys   func(childComplexity int) int
+		MetadataValues func(childComplexity int) int
+		Months         func(childComplexity int) int
+		Paths          func(childComplexity int) int
+		Tags           func(childComplexity int) int
+	}
+
+	SearchHighlight struct {
+		Field  func(childComplexity int) int
+		HTML   func(childComplexity int) int
+		Ranges func(childComplexity int) int
+		Text   func(childComplexity int) int
+	}
+
 	SearchHit struct {
-		Distance func(childComplexity int) int
-		Document func(childComplexity int) int
-		Score    func(childComplexity int) int
+		Distance   func(childComplexity int) int
+		Document   func(childComplexity int) int
+		Highlights func(childComplexity int, fragments int, words int) int
+		Score      func(childComplexity int) int
+		Scores     func(childComplexity int) int
+	}
+
+	SearchRange struct {
+		Length func(childComplexity int) int
+		Start  func(childComplexity int) int
+	}
+
+	SearchScores struct {
+		Similarity func(childComplexity int) int
+		Words      func(childComplexity int) int
+	}
+
+	SearchStep struct {
+		Indexes      func(childComplexity int) int
+		Milliseconds func(childComplexity int) int
+		Name         func(childComplexity int) int
+		Plan         func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -372,10 +428,17 @@ type QueryResolver interface {
 	Jobs(ctx context.Context, first *int, offset *int, filter *model.JobFilter, orderBy *model.JobOrder) ([]job.Job, error)
 	JobsConnection(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.JobFilter, orderBy *model.JobOrder) (model.JobConnection, error)
 	JobTypes(ctx context.Context) ([]job.Type, error)
-	SearchDocuments(ctx context.Context, query *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, metadata json.RawMessage, language string, first int, after *string) (model.SearchConnection, error)
+	SearchDocuments(ctx context.Context, query *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, within *model.BoundingBoxInput, metadata json.RawMessage, authorID *string, createdAt *query.Time, language string, weights model.HybridWeightsInput, first int, after *string, offset int, explain bool) (model.SearchConnection, error)
 }
 type SearchConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *model.SearchConnection) (int, error)
+	TotalCountIsExact(ctx context.Context, obj *model.SearchConnection) (bool, error)
+	Facets(ctx context.Context, obj *model.SearchConnection, paths model.PathFacetInput, metadataValuesOf []string, first int) (search.Facets, error)
+	DidYouMean(ctx context.Context, obj *model.SearchConnection) (*string, error)
+	Explanation(ctx context.Context, obj *model.SearchConnection) (*search.Explanation, error)
+}
+type SearchHitResolver interface {
+	Highlights(ctx context.Context, obj *model.SearchHit, fragments int, words int) ([]search.Highlight, error)
 }
 type SubscriptionResolver interface {
 	JobUpdates(ctx context.Context, ids []string, types []string, statuses []job.State, after *string) (<-chan model.JobUpdate, error)
@@ -759,6 +822,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.EnqueueJobsPayload.Results(childComplexity), true
 
+	case "FacetCount.count":
+		if e.ComplexityRoot.FacetCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FacetCount.Count(childComplexity), true
+	case "FacetCount.value":
+		if e.ComplexityRoot.FacetCount.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FacetCount.Value(childComplexity), true
+
 	case "IssueTokenPayload.expiresIn":
 		if e.ComplexityRoot.IssueTokenPayload.ExpiresIn == nil {
 			break
@@ -1010,6 +1086,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.JobUpdate.Type(childComplexity), true
+
+	case "MetadataFacet.key":
+		if e.ComplexityRoot.MetadataFacet.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetadataFacet.Key(childComplexity), true
+	case "MetadataFacet.values":
+		if e.ComplexityRoot.MetadataFacet.Values == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetadataFacet.Values(childComplexity), true
 
 	case "Mutation.cancelJob":
 		if e.ComplexityRoot.Mutation.CancelJob == nil {
@@ -1281,7 +1370,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.SearchDocuments(childComplexity, args["query"].(*string), args["mode"].(model.SearchMode), args["pathPrefix"].(*string), args["tagIds"].([]int), args["tagMatch"].(model.TagMatch), args["near"].(*model.NearInput), args["metadata"].(json.RawMessage), args["language"].(string), args["first"].(int), args["after"].(*string)), true
+		return e.ComplexityRoot.Query.SearchDocuments(childComplexity, args["query"].(*string), args["mode"].(model.SearchMode), args["pathPrefix"].(*string), args["tagIds"].([]int), args["tagMatch"].(model.TagMatch), args["near"].(*model.NearInput), args["within"].(*model.BoundingBoxInput), args["metadata"].(json.RawMessage), args["authorId"].(*string), args["createdAt"].(*query.Time), args["language"].(string), args["weights"].(model.HybridWeightsInput), args["first"].(int), args["after"].(*string), args["offset"].(int), args["explain"].(bool)), true
 	case "Query.user":
 		if e.ComplexityRoot.Query.User == nil {
 			break
@@ -1355,12 +1444,35 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RowError.Message(childComplexity), true
 
+	case "SearchConnection.didYouMean":
+		if e.ComplexityRoot.SearchConnection.DidYouMean == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.DidYouMean(childComplexity), true
 	case "SearchConnection.edges":
 		if e.ComplexityRoot.SearchConnection.Edges == nil {
 			break
 		}
 
 		return e.ComplexityRoot.SearchConnection.Edges(childComplexity), true
+	case "SearchConnection.explanation":
+		if e.ComplexityRoot.SearchConnection.Explanation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.Explanation(childComplexity), true
+	case "SearchConnection.facets":
+		if e.ComplexityRoot.SearchConnection.Facets == nil {
+			break
+		}
+
+		args, err := ec.field_SearchConnection_facets_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.SearchConnection.Facets(childComplexity, args["paths"].(model.PathFacetInput), args["metadataValuesOf"].([]string), args["first"].(int)), true
 	case "SearchConnection.nodes":
 		if e.ComplexityRoot.SearchConnection.Nodes == nil {
 			break
@@ -1379,6 +1491,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SearchConnection.TotalCount(childComplexity), true
+	case "SearchConnection.totalCountIsExact":
+		if e.ComplexityRoot.SearchConnection.TotalCountIsExact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.TotalCountIsExact(childComplexity), true
+	case "SearchConnection.warnings":
+		if e.ComplexityRoot.SearchConnection.Warnings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.Warnings(childComplexity), true
 
 	case "SearchEdge.cursor":
 		if e.ComplexityRoot.SearchEdge.Cursor == nil {
@@ -1393,6 +1517,75 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SearchEdge.Node(childComplexity), true
 
+	case "SearchExplanation.indexes":
+		if e.ComplexityRoot.SearchExplanation.Indexes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchExplanation.Indexes(childComplexity), true
+	case "SearchExplanation.steps":
+		if e.ComplexityRoot.SearchExplanation.Steps == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchExplanation.Steps(childComplexity), true
+
+	case "SearchFacets.metadataKeys":
+		if e.ComplexityRoot.SearchFacets.MetadataKeys == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFacets.MetadataKeys(childComplexity), true
+	case "SearchFacets.metadataValues":
+		if e.ComplexityRoot.SearchFacets.MetadataValues == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFacets.MetadataValues(childComplexity), true
+	case "SearchFacets.months":
+		if e.ComplexityRoot.SearchFacets.Months == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFacets.Months(childComplexity), true
+	case "SearchFacets.paths":
+		if e.ComplexityRoot.SearchFacets.Paths == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFacets.Paths(childComplexity), true
+	case "SearchFacets.tags":
+		if e.ComplexityRoot.SearchFacets.Tags == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFacets.Tags(childComplexity), true
+
+	case "SearchHighlight.field":
+		if e.ComplexityRoot.SearchHighlight.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHighlight.Field(childComplexity), true
+	case "SearchHighlight.html":
+		if e.ComplexityRoot.SearchHighlight.HTML == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHighlight.HTML(childComplexity), true
+	case "SearchHighlight.ranges":
+		if e.ComplexityRoot.SearchHighlight.Ranges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHighlight.Ranges(childComplexity), true
+	case "SearchHighlight.text":
+		if e.ComplexityRoot.SearchHighlight.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHighlight.Text(childComplexity), true
+
 	case "SearchHit.distance":
 		if e.ComplexityRoot.SearchHit.Distance == nil {
 			break
@@ -1405,12 +1598,80 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SearchHit.Document(childComplexity), true
+	case "SearchHit.highlights":
+		if e.ComplexityRoot.SearchHit.Highlights == nil {
+			break
+		}
+
+		args, err := ec.field_SearchHit_highlights_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.SearchHit.Highlights(childComplexity, args["fragments"].(int), args["words"].(int)), true
 	case "SearchHit.score":
 		if e.ComplexityRoot.SearchHit.Score == nil {
 			break
 		}
 
 		return e.ComplexityRoot.SearchHit.Score(childComplexity), true
+	case "SearchHit.scores":
+		if e.ComplexityRoot.SearchHit.Scores == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.Scores(childComplexity), true
+
+	case "SearchRange.length":
+		if e.ComplexityRoot.SearchRange.Length == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchRange.Length(childComplexity), true
+	case "SearchRange.start":
+		if e.ComplexityRoot.SearchRange.Start == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchRange.Start(childComplexity), true
+
+	case "SearchScores.similarity":
+		if e.ComplexityRoot.SearchScores.Similarity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchScores.Similarity(childComplexity), true
+	case "SearchScores.words":
+		if e.ComplexityRoot.SearchScores.Words == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchScores.Words(childComplexity), true
+
+	case "SearchStep.indexes":
+		if e.ComplexityRoot.SearchStep.Indexes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchStep.Indexes(childComplexity), true
+	case "SearchStep.milliseconds":
+		if e.ComplexityRoot.SearchStep.Milliseconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchStep.Milliseconds(childComplexity), true
+	case "SearchStep.name":
+		if e.ComplexityRoot.SearchStep.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchStep.Name(childComplexity), true
+	case "SearchStep.plan":
+		if e.ComplexityRoot.SearchStep.Plan == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchStep.Plan(childComplexity), true
 
 	case "Subscription.jobUpdates":
 		if e.ComplexityRoot.Subscription.JobUpdates == nil {
@@ -1540,6 +1801,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		ec.unmarshalInputBoundingBoxInput,
 		ec.unmarshalInputCancelJobInput,
 		ec.unmarshalInputCreateApiKeyInput,
 		ec.unmarshalInputCreateDocumentInput,
@@ -1549,11 +1811,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDocumentFilter,
 		ec.unmarshalInputEnqueueJobInput,
 		ec.unmarshalInputEnqueueJobsInput,
+		ec.unmarshalInputHybridWeightsInput,
 		ec.unmarshalInputIDFilter,
 		ec.unmarshalInputIntFilter,
 		ec.unmarshalInputJobFilter,
 		ec.unmarshalInputJobStatusFilter,
 		ec.unmarshalInputNearInput,
+		ec.unmarshalInputPathFacetInput,
 		ec.unmarshalInputPathFilter,
 		ec.unmarshalInputRetryJobInput,
 		ec.unmarshalInputRevokeApiKeyInput,
@@ -2581,8 +2845,18 @@ type RetryJobPayload {
 `, BuiltIn: false},
 	{Name: "../schema/search.graphqls", Input: `"How search reads the query."
 enum SearchMode {
-  "Words, \"phrases\", -exclusions and ` + "`" + `or` + "`" + `, stemmed in the language, accents folded."
+  "Words, \"phrases\", -exclusions, ` + "`" + `or` + "`" + ` and prefixes such as postg*, stemmed in the language, accents folded. Synonyms of the tenant count."
   FTS
+  "Every word, or one that is written much like it, in title or body."
+  FUZZY
+  "Every word, or one that sounds like it in English (Soundex)."
+  SOUNDEX
+  "Every word, or one that sounds like it in English (Double Metaphone, which is stricter)."
+  METAPHONE
+  "What has a similar vector, best first, however far. Documents without a vector are not found. Needs a query."
+  SEMANTIC
+  "FTS and SEMANTIC, fused by reciprocal rank. Needs a query."
+  HYBRID
 }
 
 "Whether one tag is enough."
@@ -2603,14 +2877,79 @@ input NearInput {
   radius: Float! = 10000
 }
 
+"A box of degrees. With a west greater than its east it crosses the date line."
+input BoundingBoxInput {
+  "Degrees east of the left edge, -180 to 180."
+  west: Float!
+  "Degrees north of the lower edge, -90 to 90."
+  south: Float!
+  "Degrees east of the right edge, -180 to 180."
+  east: Float!
+  "Degrees north of the upper edge, not less than south."
+  north: Float!
+}
+
+"What each part of HYBRID counts."
+input HybridWeightsInput {
+  "The words', 0 to 1,000."
+  words: Float! = 1
+  "The vectors', 0 to 1,000; one of the two is more than 0."
+  vector: Float! = 1
+}
+
 "A document that was found."
 type SearchHit {
   "The document."
   document: Document!
-  "How well it fits; hits come best first, or nearest first when ` + "`" + `near` + "`" + ` is given. 0 without a query."
+  "How well it fits; hits come best first, or nearest first when ` + "`" + `near` + "`" + ` is given. 0 without a query. Fit to compare hits of one search only."
   score: Float!
   "Metres from the centre of ` + "`" + `near` + "`" + `, null without one."
   distance: Float
+  "What the score is made of."
+  scores: SearchScores!
+  "Where title and body match the query, the title first. Empty without a query, and for hits that a vector alone has found."
+  highlights(
+    "How many passages of the body, 0 to 10. A title that matches comes on top and is whole."
+    fragments: Int! = 2
+    "About how many words a passage has, 4 to 100."
+    words: Int! = 20
+  ): [SearchHighlight!]!
+}
+
+"What a score is made of."
+type SearchScores {
+  "How well the words fit; null when no word took part."
+  words: Float
+  "The cosine similarity of the vectors, -1 to 1; null when none took part."
+  similarity: Float
+}
+
+"What of a document matches."
+enum SearchHighlightField {
+  "Its title, whole."
+  TITLE
+  "A passage of its body."
+  BODY
+}
+
+"A text with its matches marked."
+type SearchHighlight {
+  "Where it is from."
+  field: SearchHighlightField!
+  "The text escaped for HTML, each match within ` + "`" + `<mark>` + "`" + ` and ` + "`" + `</mark>` + "`" + `. Nothing else in it is a tag."
+  html: String!
+  "The text as it is in the document."
+  text: String!
+  "Where the matches are in ` + "`" + `text` + "`" + `, in order."
+  ranges: [SearchRange!]!
+}
+
+"A stretch of a text, counted in UTF-16 code units as JavaScript, Java and C# do; an emoji has two or more."
+type SearchRange {
+  "How many units are before it."
+  start: Int!
+  "How many units it has."
+  length: Int!
 }
 
 "A hit and its place in the list."
@@ -2621,6 +2960,12 @@ type SearchEdge {
   cursor: String!
 }
 
+"What an answer lacks."
+enum SearchWarning {
+  "HYBRID had to do without vectors, because the service that makes them did not answer; the hits are those of FTS."
+  VECTORS_UNAVAILABLE
+}
+
 "A page of hits."
 type SearchConnection {
   "The hits with their cursors."
@@ -2629,8 +2974,81 @@ type SearchConnection {
   nodes: [SearchHit!]!
   "Where the page stands."
   pageInfo: PageInfo!
-  "How many hits there are, counted up to 10,000."
+  "How many hits there are, counted up to 10,000. Counted only when asked for."
   totalCount: Int!
+  "False when there are more than ` + "`" + `totalCount` + "`" + ` says."
+  totalCountIsExact: Boolean!
+  "How the hits of all pages are spread, over the first 10,000 at most; one statement for all that is selected."
+  facets(
+    "How paths are cut."
+    paths: PathFacetInput! = {level: 1}
+    "The keys whose values ` + "`" + `metadataValues` + "`" + ` counts, at most 20."
+    metadataValuesOf: [String!]! = []
+    "How many values each list has, 1 to 100."
+    first: Int! = 10
+  ): SearchFacets!
+  "The query with words that no document has replaced by ones that some do; null when there is nothing to propose."
+  didYouMean: String
+  "How the page was found; null without ` + "`" + `explain: true` + "`" + `."
+  explanation: SearchExplanation
+  "What this answer lacks, mostly nothing."
+  warnings: [SearchWarning!]!
+}
+
+"How paths are cut for counting."
+input PathFacetInput {
+  "How many labels are kept, 1 to 20: a.b.c is a at level 1 and a.b at level 2. Shorter paths are left out."
+  level: Int! = 1
+}
+
+"How hits are spread. The most frequent values come first, the newest months."
+type SearchFacets {
+  "By path, cut at a level."
+  paths: [FacetCount!]!
+  "By tag."
+  tags: [FacetCount!]!
+  "By the keys of their metadata."
+  metadataKeys: [FacetCount!]!
+  "By the values of the keys asked for, in their order."
+  metadataValues: [MetadataFacet!]!
+  "By the month they were created in, in UTC, as 2026-01."
+  months: [FacetCount!]!
+}
+
+"A value and how many hits have it."
+type FacetCount {
+  "The value."
+  value: String!
+  "How many hits have it."
+  count: Int!
+}
+
+"How hits are spread over the values of a key."
+type MetadataFacet {
+  "The key."
+  key: String!
+  "The most frequent values."
+  values: [FacetCount!]!
+}
+
+"How a page was found, for operators."
+type SearchExplanation {
+  "The statements that ran, in their order."
+  steps: [SearchStep!]!
+  "The indexes that took part, by name."
+  indexes: [String!]!
+}
+
+"One statement of a search."
+type SearchStep {
+  "What it is for."
+  name: String!
+  "The indexes that took part, by name."
+  indexes: [String!]!
+  "How long it took, planning and execution; null when it was planned only."
+  milliseconds: Float
+  "PostgreSQL's plan: kinds of nodes, names, estimates, counts and times, without conditions and values."
+  plan: JSON!
 }
 
 extend type Query {
@@ -2648,14 +3066,26 @@ extend type Query {
     tagMatch: TagMatch! = ANY
     "Only within this circle; the nearest come first."
     near: NearInput
+    "Only within this box."
+    within: BoundingBoxInput
     "Only with all these keys and values."
     metadata: Map
+    "Only by this user."
+    authorId: ID
+    "Only created then."
+    createdAt: TimeFilter
     "The language of the query."
     language: String! = "en"
+    "What each part of HYBRID counts."
+    weights: HybridWeightsInput! = {words: 1, vector: 1}
     "How many, 1 to 100."
     first: Int! = 20
-    "Start behind this cursor."
+    "Start behind this cursor, of the same search."
     after: String
+    "How many to skip, 0 to 10,000; not together with ` + "`" + `after` + "`" + `, which costs less."
+    offset: Int! = 0
+    "Have ` + "`" + `explanation` + "`" + `; needs the permission search:explain."
+    explain: Boolean! = false
   ): SearchConnection! @auth(scope: "documents:read")
 }
 `, BuiltIn: false},
@@ -2870,6 +3300,16 @@ func (ec *executionContext) childFields_EnqueueJobsPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type EnqueueJobsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_FacetCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "value":
+		return ec.fieldContext_FacetCount_value(ctx, field)
+	case "count":
+		return ec.fieldContext_FacetCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FacetCount", field.Name)
+}
+
 func (ec *executionContext) childFields_IssueTokenPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "token":
@@ -2988,6 +3428,16 @@ func (ec *executionContext) childFields_JobUpdate(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type JobUpdate", field.Name)
 }
 
+func (ec *executionContext) childFields_MetadataFacet(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_MetadataFacet_key(ctx, field)
+	case "values":
+		return ec.fieldContext_MetadataFacet_values(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MetadataFacet", field.Name)
+}
+
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "hasNextPage":
@@ -3040,6 +3490,16 @@ func (ec *executionContext) childFields_SearchConnection(ctx context.Context, fi
 		return ec.fieldContext_SearchConnection_pageInfo(ctx, field)
 	case "totalCount":
 		return ec.fieldContext_SearchConnection_totalCount(ctx, field)
+	case "totalCountIsExact":
+		return ec.fieldContext_SearchConnection_totalCountIsExact(ctx, field)
+	case "facets":
+		return ec.fieldContext_SearchConnection_facets(ctx, field)
+	case "didYouMean":
+		return ec.fieldContext_SearchConnection_didYouMean(ctx, field)
+	case "explanation":
+		return ec.fieldContext_SearchConnection_explanation(ctx, field)
+	case "warnings":
+		return ec.fieldContext_SearchConnection_warnings(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SearchConnection", field.Name)
 }
@@ -3054,6 +3514,46 @@ func (ec *executionContext) childFields_SearchEdge(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type SearchEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_SearchExplanation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "steps":
+		return ec.fieldContext_SearchExplanation_steps(ctx, field)
+	case "indexes":
+		return ec.fieldContext_SearchExplanation_indexes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchExplanation", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchFacets(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "paths":
+		return ec.fieldContext_SearchFacets_paths(ctx, field)
+	case "tags":
+		return ec.fieldContext_SearchFacets_tags(ctx, field)
+	case "metadataKeys":
+		return ec.fieldContext_SearchFacets_metadataKeys(ctx, field)
+	case "metadataValues":
+		return ec.fieldContext_SearchFacets_metadataValues(ctx, field)
+	case "months":
+		return ec.fieldContext_SearchFacets_months(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchFacets", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchHighlight(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "field":
+		return ec.fieldContext_SearchHighlight_field(ctx, field)
+	case "html":
+		return ec.fieldContext_SearchHighlight_html(ctx, field)
+	case "text":
+		return ec.fieldContext_SearchHighlight_text(ctx, field)
+	case "ranges":
+		return ec.fieldContext_SearchHighlight_ranges(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchHighlight", field.Name)
+}
+
 func (ec *executionContext) childFields_SearchHit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "document":
@@ -3062,8 +3562,46 @@ func (ec *executionContext) childFields_SearchHit(ctx context.Context, field gra
 		return ec.fieldContext_SearchHit_score(ctx, field)
 	case "distance":
 		return ec.fieldContext_SearchHit_distance(ctx, field)
+	case "scores":
+		return ec.fieldContext_SearchHit_scores(ctx, field)
+	case "highlights":
+		return ec.fieldContext_SearchHit_highlights(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SearchHit", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchRange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "start":
+		return ec.fieldContext_SearchRange_start(ctx, field)
+	case "length":
+		return ec.fieldContext_SearchRange_length(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchRange", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchScores(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "words":
+		return ec.fieldContext_SearchScores_words(ctx, field)
+	case "similarity":
+		return ec.fieldContext_SearchScores_similarity(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchScores", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchStep(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_SearchStep_name(ctx, field)
+	case "indexes":
+		return ec.fieldContext_SearchStep_indexes(ctx, field)
+	case "milliseconds":
+		return ec.fieldContext_SearchStep_milliseconds(ctx, field)
+	case "plan":
+		return ec.fieldContext_SearchStep_plan(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchStep", field.Name)
 }
 
 func (ec *executionContext) childFields_Tenant(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3733,38 +4271,86 @@ func (ec *executionContext) field_Query_searchDocuments_args(ctx context.Context
 		return nil, err
 	}
 	args["near"] = arg5
-	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "metadata",
+	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "within",
+		func(ctx context.Context, v any) (*model.BoundingBoxInput, error) {
+			return ec.unmarshalOBoundingBoxInput2ᚖstackforgeᚋgraphᚋmodelᚐBoundingBoxInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["within"] = arg6
+	arg7, err := graphql.ProcessArgField(ctx, rawArgs, "metadata",
 		func(ctx context.Context, v any) (json.RawMessage, error) {
 			return ec.unmarshalOMap2encodingᚋjsonᚐRawMessage(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["metadata"] = arg6
-	arg7, err := graphql.ProcessArgField(ctx, rawArgs, "language",
+	args["metadata"] = arg7
+	arg8, err := graphql.ProcessArgField(ctx, rawArgs, "authorId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["authorId"] = arg8
+	arg9, err := graphql.ProcessArgField(ctx, rawArgs, "createdAt",
+		func(ctx context.Context, v any) (*query.Time, error) {
+			return ec.unmarshalOTimeFilter2ᚖstackforgeᚋqueryᚐTime(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["createdAt"] = arg9
+	arg10, err := graphql.ProcessArgField(ctx, rawArgs, "language",
 		func(ctx context.Context, v any) (string, error) {
 			return ec.unmarshalNString2string(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["language"] = arg7
-	arg8, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+	args["language"] = arg10
+	arg11, err := graphql.ProcessArgField(ctx, rawArgs, "weights",
+		func(ctx context.Context, v any) (model.HybridWeightsInput, error) {
+			return ec.unmarshalNHybridWeightsInput2stackforgeᚋgraphᚋmodelᚐHybridWeightsInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["weights"] = arg11
+	arg12, err := graphql.ProcessArgField(ctx, rawArgs, "first",
 		func(ctx context.Context, v any) (int, error) {
 			return ec.unmarshalNInt2int(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["first"] = arg8
-	arg9, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+	args["first"] = arg12
+	arg13, err := graphql.ProcessArgField(ctx, rawArgs, "after",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["after"] = arg9
+	args["after"] = arg13
+	arg14, err := graphql.ProcessArgField(ctx, rawArgs, "offset",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["offset"] = arg14
+	arg15, err := graphql.ProcessArgField(ctx, rawArgs, "explain",
+		func(ctx context.Context, v any) (bool, error) {
+			return ec.unmarshalNBoolean2bool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["explain"] = arg15
 	return args, nil
 }
 
@@ -3815,6 +4401,58 @@ func (ec *executionContext) field_Query_users_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["first"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_SearchConnection_facets_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "paths",
+		func(ctx context.Context, v any) (model.PathFacetInput, error) {
+			return ec.unmarshalNPathFacetInput2stackforgeᚋgraphᚋmodelᚐPathFacetInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["paths"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "metadataValuesOf",
+		func(ctx context.Context, v any) ([]string, error) {
+			return ec.unmarshalNString2ᚕstringᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["metadataValuesOf"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_SearchHit_highlights_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "fragments",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["fragments"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "words",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["words"] = arg1
 	return args, nil
 }
 
@@ -5371,6 +6009,52 @@ func (ec *executionContext) fieldContext_EnqueueJobsPayload_enqueued(_ context.C
 	return graphql.NewScalarFieldContext("EnqueueJobsPayload", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func (ec *executionContext) _FacetCount_value(ctx context.Context, field graphql.CollectedField, obj *search.FacetCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FacetCount_value(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Value, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FacetCount_value(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FacetCount", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _FacetCount_count(ctx context.Context, field graphql.CollectedField, obj *search.FacetCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FacetCount_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FacetCount_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FacetCount", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
 func (ec *executionContext) _IssueTokenPayload_token(ctx context.Context, field graphql.CollectedField, obj *model.IssueTokenPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -6354,6 +7038,61 @@ func (ec *executionContext) fieldContext_JobUpdate_job(_ context.Context, field 
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Job(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _MetadataFacet_key(ctx context.Context, field graphql.CollectedField, obj *search.MetadataFacet) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetadataFacet_key(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetadataFacet_key(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MetadataFacet", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MetadataFacet_values(ctx context.Context, field graphql.CollectedField, obj *search.MetadataFacet) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetadataFacet_values(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Values, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []search.FacetCount) graphql.Marshaler {
+			return ec.marshalNFacetCount2ᚕstackforgeᚋrepoᚋsearchᚐFacetCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetadataFacet_values(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MetadataFacet",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FacetCount(ctx, field)
 		},
 	}
 	return fc, nil
@@ -7985,7 +8724,7 @@ func (ec *executionContext) _Query_searchDocuments(ctx context.Context, field gr
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().SearchDocuments(ctx, fc.Args["query"].(*string), fc.Args["mode"].(model.SearchMode), fc.Args["pathPrefix"].(*string), fc.Args["tagIds"].([]int), fc.Args["tagMatch"].(model.TagMatch), fc.Args["near"].(*model.NearInput), fc.Args["metadata"].(json.RawMessage), fc.Args["language"].(string), fc.Args["first"].(int), fc.Args["after"].(*string))
+			return ec.Resolvers.Query().SearchDocuments(ctx, fc.Args["query"].(*string), fc.Args["mode"].(model.SearchMode), fc.Args["pathPrefix"].(*string), fc.Args["tagIds"].([]int), fc.Args["tagMatch"].(model.TagMatch), fc.Args["near"].(*model.NearInput), fc.Args["within"].(*model.BoundingBoxInput), fc.Args["metadata"].(json.RawMessage), fc.Args["authorId"].(*string), fc.Args["createdAt"].(*query.Time), fc.Args["language"].(string), fc.Args["weights"].(model.HybridWeightsInput), fc.Args["first"].(int), fc.Args["after"].(*string), fc.Args["offset"].(int), fc.Args["explain"].(bool))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -8356,6 +9095,151 @@ func (ec *executionContext) fieldContext_SearchConnection_totalCount(_ context.C
 	return graphql.NewScalarFieldContext("SearchConnection", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
+func (ec *executionContext) _SearchConnection_totalCountIsExact(ctx context.Context, field graphql.CollectedField, obj *model.SearchConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchConnection_totalCountIsExact(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.SearchConnection().TotalCountIsExact(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchConnection_totalCountIsExact(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchConnection", field, true, true, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _SearchConnection_facets(ctx context.Context, field graphql.CollectedField, obj *model.SearchConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchConnection_facets(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.SearchConnection().Facets(ctx, obj, fc.Args["paths"].(model.PathFacetInput), fc.Args["metadataValuesOf"].([]string), fc.Args["first"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v search.Facets) graphql.Marshaler {
+			return ec.marshalNSearchFacets2stackforgeᚋrepoᚋsearchᚐFacets(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchConnection_facets(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchFacets(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_SearchConnection_facets_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchConnection_didYouMean(ctx context.Context, field graphql.CollectedField, obj *model.SearchConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchConnection_didYouMean(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.SearchConnection().DidYouMean(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SearchConnection_didYouMean(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchConnection", field, true, true, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SearchConnection_explanation(ctx context.Context, field graphql.CollectedField, obj *model.SearchConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchConnection_explanation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.SearchConnection().Explanation(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *search.Explanation) graphql.Marshaler {
+			return ec.marshalOSearchExplanation2ᚖstackforgeᚋrepoᚋsearchᚐExplanation(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SearchConnection_explanation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchExplanation(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchConnection_warnings(ctx context.Context, field graphql.CollectedField, obj *model.SearchConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchConnection_warnings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Warnings, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []model.SearchWarning) graphql.Marshaler {
+			return ec.marshalNSearchWarning2ᚕstackforgeᚋgraphᚋmodelᚐSearchWarningᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchConnection_warnings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchConnection", field, false, false, errors.New("field of type SearchWarning does not have child fields"))
+}
+
 func (ec *executionContext) _SearchEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.SearchEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8409,6 +9293,322 @@ func (ec *executionContext) _SearchEdge_cursor(ctx context.Context, field graphq
 }
 func (ec *executionContext) fieldContext_SearchEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SearchEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SearchExplanation_steps(ctx context.Context, field graphql.CollectedField, obj *search.Explanation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchExplanation_steps(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Steps, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []search.Step) graphql.Marshaler {
+			return ec.marshalNSearchStep2ᚕstackforgeᚋrepoᚋsearchᚐStepᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchExplanation_steps(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchExplanation",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchStep(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchExplanation_indexes(ctx context.Context, field graphql.CollectedField, obj *search.Explanation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchExplanation_indexes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Indexes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchExplanation_indexes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchExplanation", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SearchFacets_paths(ctx context.Context, field graphql.CollectedField, obj *search.Facets) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchFacets_paths(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Paths, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []search.FacetCount) graphql.Marshaler {
+			return ec.marshalNFacetCount2ᚕstackforgeᚋrepoᚋsearchᚐFacetCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchFacets_paths(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchFacets",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FacetCount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchFacets_tags(ctx context.Context, field graphql.CollectedField, obj *search.Facets) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchFacets_tags(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Tags, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []search.FacetCount) graphql.Marshaler {
+			return ec.marshalNFacetCount2ᚕstackforgeᚋrepoᚋsearchᚐFacetCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchFacets_tags(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchFacets",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FacetCount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchFacets_metadataKeys(ctx context.Context, field graphql.CollectedField, obj *search.Facets) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchFacets_metadataKeys(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MetadataKeys, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []search.FacetCount) graphql.Marshaler {
+			return ec.marshalNFacetCount2ᚕstackforgeᚋrepoᚋsearchᚐFacetCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchFacets_metadataKeys(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchFacets",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FacetCount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchFacets_metadataValues(ctx context.Context, field graphql.CollectedField, obj *search.Facets) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchFacets_metadataValues(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MetadataValues, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []search.MetadataFacet) graphql.Marshaler {
+			return ec.marshalNMetadataFacet2ᚕstackforgeᚋrepoᚋsearchᚐMetadataFacetᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchFacets_metadataValues(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchFacets",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MetadataFacet(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchFacets_months(ctx context.Context, field graphql.CollectedField, obj *search.Facets) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchFacets_months(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Months, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []search.FacetCount) graphql.Marshaler {
+			return ec.marshalNFacetCount2ᚕstackforgeᚋrepoᚋsearchᚐFacetCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchFacets_months(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchFacets",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FacetCount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchHighlight_field(ctx context.Context, field graphql.CollectedField, obj *search.Highlight) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchHighlight_field(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Field, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v search.Field) graphql.Marshaler {
+			return ec.marshalNSearchHighlightField2stackforgeᚋrepoᚋsearchᚐField(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchHighlight_field(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchHighlight", field, false, false, errors.New("field of type SearchHighlightField does not have child fields"))
+}
+
+func (ec *executionContext) _SearchHighlight_html(ctx context.Context, field graphql.CollectedField, obj *search.Highlight) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchHighlight_html(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HTML, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchHighlight_html(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchHighlight", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SearchHighlight_text(ctx context.Context, field graphql.CollectedField, obj *search.Highlight) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchHighlight_text(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Text, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchHighlight_text(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchHighlight", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SearchHighlight_ranges(ctx context.Context, field graphql.CollectedField, obj *search.Highlight) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchHighlight_ranges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ranges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []search.Range) graphql.Marshaler {
+			return ec.marshalNSearchRange2ᚕstackforgeᚋrepoᚋsearchᚐRangeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchHighlight_ranges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchHighlight",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchRange(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _SearchHit_document(ctx context.Context, field graphql.CollectedField, obj *model.SearchHit) (ret graphql.Marshaler) {
@@ -8487,6 +9687,266 @@ func (ec *executionContext) _SearchHit_distance(ctx context.Context, field graph
 }
 func (ec *executionContext) fieldContext_SearchHit_distance(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SearchHit", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _SearchHit_scores(ctx context.Context, field graphql.CollectedField, obj *model.SearchHit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchHit_scores(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Scores, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v search.Scores) graphql.Marshaler {
+			return ec.marshalNSearchScores2stackforgeᚋrepoᚋsearchᚐScores(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchHit_scores(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchHit",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchScores(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchHit_highlights(ctx context.Context, field graphql.CollectedField, obj *model.SearchHit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchHit_highlights(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.SearchHit().Highlights(ctx, obj, fc.Args["fragments"].(int), fc.Args["words"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []search.Highlight) graphql.Marshaler {
+			return ec.marshalNSearchHighlight2ᚕstackforgeᚋrepoᚋsearchᚐHighlightᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchHit_highlights(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchHit",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchHighlight(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_SearchHit_highlights_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchRange_start(ctx context.Context, field graphql.CollectedField, obj *search.Range) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchRange_start(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Start, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchRange_start(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchRange", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _SearchRange_length(ctx context.Context, field graphql.CollectedField, obj *search.Range) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchRange_length(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Length, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchRange_length(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchRange", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _SearchScores_words(ctx context.Context, field graphql.CollectedField, obj *search.Scores) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchScores_words(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Words, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SearchScores_words(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchScores", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _SearchScores_similarity(ctx context.Context, field graphql.CollectedField, obj *search.Scores) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchScores_similarity(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Similarity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SearchScores_similarity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchScores", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _SearchStep_name(ctx context.Context, field graphql.CollectedField, obj *search.Step) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchStep_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchStep_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchStep", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SearchStep_indexes(ctx context.Context, field graphql.CollectedField, obj *search.Step) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchStep_indexes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Indexes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchStep_indexes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchStep", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SearchStep_milliseconds(ctx context.Context, field graphql.CollectedField, obj *search.Step) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchStep_milliseconds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Milliseconds, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SearchStep_milliseconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchStep", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _SearchStep_plan(ctx context.Context, field graphql.CollectedField, obj *search.Step) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchStep_plan(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Plan, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalNJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchStep_plan(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchStep", field, false, false, errors.New("field of type JSON does not have child fields"))
 }
 
 func (ec *executionContext) _Subscription_jobUpdates(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
@@ -10055,6 +11515,57 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputBoundingBoxInput(ctx context.Context, obj any) (model.BoundingBoxInput, error) {
+	var it model.BoundingBoxInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"west", "south", "east", "north"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "west":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("west"))
+			data, err := ec.unmarshalNFloat2float64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.West = data
+		case "south":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("south"))
+			data, err := ec.unmarshalNFloat2float64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.South = data
+		case "east":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("east"))
+			data, err := ec.unmarshalNFloat2float64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.East = data
+		case "north":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("north"))
+			data, err := ec.unmarshalNFloat2float64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.North = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputCancelJobInput(ctx context.Context, obj any) (model.CancelJobInput, error) {
 	var it model.CancelJobInput
 	if obj == nil {
@@ -10557,6 +12068,50 @@ func (ec *executionContext) unmarshalInputEnqueueJobsInput(ctx context.Context, 
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputHybridWeightsInput(ctx context.Context, obj any) (model.HybridWeightsInput, error) {
+	var it model.HybridWeightsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["words"]; !present {
+		asMap["words"] = 1
+	}
+	if _, present := asMap["vector"]; !present {
+		asMap["vector"] = 1
+	}
+
+	fieldsInOrder := [...]string{"words", "vector"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "words":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("words"))
+			data, err := ec.unmarshalNFloat2float64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Words = data
+		case "vector":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("vector"))
+			data, err := ec.unmarshalNFloat2float64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Vector = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputIDFilter(ctx context.Context, obj any) (query.ID, error) {
 	var it query.ID
 	if obj == nil {
@@ -10853,6 +12408,40 @@ func (ec *executionContext) unmarshalInputNearInput(ctx context.Context, obj any
 				return it, err
 			}
 			it.Radius = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputPathFacetInput(ctx context.Context, obj any) (model.PathFacetInput, error) {
+	var it model.PathFacetInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["level"]; !present {
+		asMap["level"] = 1
+	}
+
+	fieldsInOrder := [...]string{"level"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "level":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("level"))
+			data, err := ec.unmarshalNInt2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Level = data
 		}
 	}
 	return it, nil
@@ -12150,6 +13739,52 @@ func (ec *executionContext) _EnqueueJobsPayload(ctx context.Context, sel ast.Sel
 	return out
 }
 
+var facetCountImplementors = []string{"FacetCount"}
+
+func (ec *executionContext) _FacetCount(ctx context.Context, sel ast.SelectionSet, obj *search.FacetCount) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, facetCountImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeFacetCount); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("FacetCount")
+		case "value":
+			out.Values[i] = ec._FacetCount_value(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "count":
+			out.Values[i] = ec._FacetCount_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var issueTokenPayloadImplementors = []string{"IssueTokenPayload"}
 
 func (ec *executionContext) _IssueTokenPayload(ctx context.Context, sel ast.SelectionSet, obj *model.IssueTokenPayload) graphql.Marshaler {
@@ -12616,6 +14251,52 @@ func (ec *executionContext) _JobUpdate(ctx context.Context, sel ast.SelectionSet
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var metadataFacetImplementors = []string{"MetadataFacet"}
+
+func (ec *executionContext) _MetadataFacet(ctx context.Context, sel ast.SelectionSet, obj *search.MetadataFacet) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, metadataFacetImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeMetadataFacet); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MetadataFacet")
+		case "key":
+			out.Values[i] = ec._MetadataFacet_key(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "values":
+			out.Values[i] = ec._MetadataFacet_values(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -13426,6 +15107,163 @@ func (ec *executionContext) _SearchConnection(ctx context.Context, sel ast.Selec
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "totalCountIsExact":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SearchConnection_totalCountIsExact(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "facets":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SearchConnection_facets(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "didYouMean":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SearchConnection_didYouMean(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "explanation":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SearchConnection_explanation(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "warnings":
+			out.Values[i] = ec._SearchConnection_warnings(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -13493,6 +15331,169 @@ func (ec *executionContext) _SearchEdge(ctx context.Context, sel ast.SelectionSe
 	return out
 }
 
+var searchExplanationImplementors = []string{"SearchExplanation"}
+
+func (ec *executionContext) _SearchExplanation(ctx context.Context, sel ast.SelectionSet, obj *search.Explanation) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, searchExplanationImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchExplanation); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SearchExplanation")
+		case "steps":
+			out.Values[i] = ec._SearchExplanation_steps(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "indexes":
+			out.Values[i] = ec._SearchExplanation_indexes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var searchFacetsImplementors = []string{"SearchFacets"}
+
+func (ec *executionContext) _SearchFacets(ctx context.Context, sel ast.SelectionSet, obj *search.Facets) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, searchFacetsImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchFacets); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SearchFacets")
+		case "paths":
+			out.Values[i] = ec._SearchFacets_paths(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "tags":
+			out.Values[i] = ec._SearchFacets_tags(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "metadataKeys":
+			out.Values[i] = ec._SearchFacets_metadataKeys(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "metadataValues":
+			out.Values[i] = ec._SearchFacets_metadataValues(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "months":
+			out.Values[i] = ec._SearchFacets_months(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var searchHighlightImplementors = []string{"SearchHighlight"}
+
+func (ec *executionContext) _SearchHighlight(ctx context.Context, sel ast.SelectionSet, obj *search.Highlight) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, searchHighlightImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchHighlight); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SearchHighlight")
+		case "field":
+			out.Values[i] = ec._SearchHighlight_field(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "html":
+			out.Values[i] = ec._SearchHighlight_html(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "text":
+			out.Values[i] = ec._SearchHighlight_text(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "ranges":
+			out.Values[i] = ec._SearchHighlight_ranges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var searchHitImplementors = []string{"SearchHit"}
 
 func (ec *executionContext) _SearchHit(ctx context.Context, sel ast.SelectionSet, obj *model.SearchHit) graphql.Marshaler {
@@ -13511,16 +15512,207 @@ func (ec *executionContext) _SearchHit(ctx context.Context, sel ast.SelectionSet
 		case "document":
 			out.Values[i] = ec._SearchHit_document(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "score":
 			out.Values[i] = ec._SearchHit_score(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "distance":
 			out.Values[i] = ec._SearchHit_distance(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "scores":
+			out.Values[i] = ec._SearchHit_scores(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "highlights":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SearchHit_highlights(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var searchRangeImplementors = []string{"SearchRange"}
+
+func (ec *executionContext) _SearchRange(ctx context.Context, sel ast.SelectionSet, obj *search.Range) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, searchRangeImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchRange); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SearchRange")
+		case "start":
+			out.Values[i] = ec._SearchRange_start(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "length":
+			out.Values[i] = ec._SearchRange_length(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var searchScoresImplementors = []string{"SearchScores"}
+
+func (ec *executionContext) _SearchScores(ctx context.Context, sel ast.SelectionSet, obj *search.Scores) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, searchScoresImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchScores); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SearchScores")
+		case "words":
+			out.Values[i] = ec._SearchScores_words(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "similarity":
+			out.Values[i] = ec._SearchScores_similarity(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var searchStepImplementors = []string{"SearchStep"}
+
+func (ec *executionContext) _SearchStep(ctx context.Context, sel ast.SelectionSet, obj *search.Step) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, searchStepImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchStep); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SearchStep")
+		case "name":
+			out.Values[i] = ec._SearchStep_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "indexes":
+			out.Values[i] = ec._SearchStep_indexes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "milliseconds":
+			out.Values[i] = ec._SearchStep_milliseconds(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "plan":
+			out.Values[i] = ec._SearchStep_plan(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -14563,6 +16755,29 @@ func (ec *executionContext) marshalNErrorCode2stackforgeᚋgraphᚋmodelᚐError
 	return v
 }
 
+func (ec *executionContext) marshalNFacetCount2stackforgeᚋrepoᚋsearchᚐFacetCount(ctx context.Context, sel ast.SelectionSet, v search.FacetCount) graphql.Marshaler {
+	return ec._FacetCount(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNFacetCount2ᚕstackforgeᚋrepoᚋsearchᚐFacetCountᚄ(ctx context.Context, sel ast.SelectionSet, v []search.FacetCount) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, facetCountImplementors), v, (*direct).writeFacetCount); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNFacetCount2stackforgeᚋrepoᚋsearchᚐFacetCount(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNFloat2float64(ctx context.Context, v any) (float64, error) {
 	res, err := scalar.UnmarshalFloat(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -14577,6 +16792,11 @@ func (ec *executionContext) marshalNFloat2float64(ctx context.Context, sel ast.S
 		}
 	}
 	return graphql.WrapContextMarshaler(ctx, res)
+}
+
+func (ec *executionContext) unmarshalNHybridWeightsInput2stackforgeᚋgraphᚋmodelᚐHybridWeightsInput(ctx context.Context, v any) (model.HybridWeightsInput, error) {
+	res, err := ec.unmarshalInputHybridWeightsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, v any) (uuid.UUID, error) {
@@ -14881,6 +17101,29 @@ func (ec *executionContext) marshalNMap2encodingᚋjsonᚐRawMessage(ctx context
 	return res
 }
 
+func (ec *executionContext) marshalNMetadataFacet2stackforgeᚋrepoᚋsearchᚐMetadataFacet(ctx context.Context, sel ast.SelectionSet, v search.MetadataFacet) graphql.Marshaler {
+	return ec._MetadataFacet(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNMetadataFacet2ᚕstackforgeᚋrepoᚋsearchᚐMetadataFacetᚄ(ctx context.Context, sel ast.SelectionSet, v []search.MetadataFacet) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, metadataFacetImplementors), v, (*direct).writeMetadataFacet); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNMetadataFacet2stackforgeᚋrepoᚋsearchᚐMetadataFacet(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNNode2ᚕstackforgeᚋnodeidᚐNode(ctx context.Context, sel ast.SelectionSet, v []nodeid.Node) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -14903,6 +17146,11 @@ func (ec *executionContext) marshalNOnError2stackforgeᚋgraphᚋmodelᚐOnError
 
 func (ec *executionContext) marshalNPageInfo2stackforgeᚋgraphᚋmodelᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v model.PageInfo) graphql.Marshaler {
 	return ec._PageInfo(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNPathFacetInput2stackforgeᚋgraphᚋmodelᚐPathFacetInput(ctx context.Context, v any) (model.PathFacetInput, error) {
+	res, err := ec.unmarshalInputPathFacetInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNRetryJobInput2stackforgeᚋgraphᚋmodelᚐRetryJobInput(ctx context.Context, v any) (model.RetryJobInput, error) {
@@ -14973,6 +17221,61 @@ func (ec *executionContext) marshalNSearchEdge2ᚕstackforgeᚋgraphᚋmodelᚐS
 	return ret
 }
 
+func (ec *executionContext) marshalNSearchFacets2stackforgeᚋrepoᚋsearchᚐFacets(ctx context.Context, sel ast.SelectionSet, v search.Facets) graphql.Marshaler {
+	return ec._SearchFacets(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSearchHighlight2stackforgeᚋrepoᚋsearchᚐHighlight(ctx context.Context, sel ast.SelectionSet, v search.Highlight) graphql.Marshaler {
+	return ec._SearchHighlight(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSearchHighlight2ᚕstackforgeᚋrepoᚋsearchᚐHighlightᚄ(ctx context.Context, sel ast.SelectionSet, v []search.Highlight) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, searchHighlightImplementors), v, (*direct).writeSearchHighlight); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSearchHighlight2stackforgeᚋrepoᚋsearchᚐHighlight(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNSearchHighlightField2stackforgeᚋrepoᚋsearchᚐField(ctx context.Context, v any) (search.Field, error) {
+	tmp, err := scalar.UnmarshalString(v)
+	res := unmarshalNSearchHighlightField2stackforgeᚋrepoᚋsearchᚐField[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSearchHighlightField2stackforgeᚋrepoᚋsearchᚐField(ctx context.Context, sel ast.SelectionSet, v search.Field) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalString(marshalNSearchHighlightField2stackforgeᚋrepoᚋsearchᚐField[v])
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+var (
+	unmarshalNSearchHighlightField2stackforgeᚋrepoᚋsearchᚐField = map[string]search.Field{
+		"TITLE": search.Title,
+		"BODY":  search.Body,
+	}
+	marshalNSearchHighlightField2stackforgeᚋrepoᚋsearchᚐField = map[search.Field]string{
+		search.Title: "TITLE",
+		search.Body:  "BODY",
+	}
+)
+
 func (ec *executionContext) marshalNSearchHit2stackforgeᚋgraphᚋmodelᚐSearchHit(ctx context.Context, sel ast.SelectionSet, v model.SearchHit) graphql.Marshaler {
 	return ec._SearchHit(ctx, sel, &v)
 }
@@ -15004,6 +17307,96 @@ func (ec *executionContext) unmarshalNSearchMode2stackforgeᚋgraphᚋmodelᚐSe
 
 func (ec *executionContext) marshalNSearchMode2stackforgeᚋgraphᚋmodelᚐSearchMode(ctx context.Context, sel ast.SelectionSet, v model.SearchMode) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) marshalNSearchRange2stackforgeᚋrepoᚋsearchᚐRange(ctx context.Context, sel ast.SelectionSet, v search.Range) graphql.Marshaler {
+	return ec._SearchRange(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSearchRange2ᚕstackforgeᚋrepoᚋsearchᚐRangeᚄ(ctx context.Context, sel ast.SelectionSet, v []search.Range) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, searchRangeImplementors), v, (*direct).writeSearchRange); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSearchRange2stackforgeᚋrepoᚋsearchᚐRange(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSearchScores2stackforgeᚋrepoᚋsearchᚐScores(ctx context.Context, sel ast.SelectionSet, v search.Scores) graphql.Marshaler {
+	return ec._SearchScores(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSearchStep2stackforgeᚋrepoᚋsearchᚐStep(ctx context.Context, sel ast.SelectionSet, v search.Step) graphql.Marshaler {
+	return ec._SearchStep(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSearchStep2ᚕstackforgeᚋrepoᚋsearchᚐStepᚄ(ctx context.Context, sel ast.SelectionSet, v []search.Step) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, searchStepImplementors), v, (*direct).writeSearchStep); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSearchStep2stackforgeᚋrepoᚋsearchᚐStep(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNSearchWarning2stackforgeᚋgraphᚋmodelᚐSearchWarning(ctx context.Context, v any) (model.SearchWarning, error) {
+	var res model.SearchWarning
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSearchWarning2stackforgeᚋgraphᚋmodelᚐSearchWarning(ctx context.Context, sel ast.SelectionSet, v model.SearchWarning) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNSearchWarning2ᚕstackforgeᚋgraphᚋmodelᚐSearchWarningᚄ(ctx context.Context, v any) ([]model.SearchWarning, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.SearchWarning, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNSearchWarning2stackforgeᚋgraphᚋmodelᚐSearchWarning(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNSearchWarning2ᚕstackforgeᚋgraphᚋmodelᚐSearchWarningᚄ(ctx context.Context, sel ast.SelectionSet, v []model.SearchWarning) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSearchWarning2stackforgeᚋgraphᚋmodelᚐSearchWarning(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
@@ -15312,6 +17705,14 @@ func (ec *executionContext) marshalOBoolean2ᚖbool(ctx context.Context, sel ast
 	_ = ctx
 	res := graphql.MarshalBoolean(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOBoundingBoxInput2ᚖstackforgeᚋgraphᚋmodelᚐBoundingBoxInput(ctx context.Context, v any) (*model.BoundingBoxInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputBoundingBoxInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalODocument2ᚖstackforgeᚋgraphᚋmodelᚐDocument(ctx context.Context, sel ast.SelectionSet, v *model.Document) graphql.Marshaler {
@@ -15729,6 +18130,13 @@ func (ec *executionContext) marshalORowError2ᚖstackforgeᚋgraphᚋmodelᚐRow
 		return graphql.Null
 	}
 	return ec._RowError(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOSearchExplanation2ᚖstackforgeᚋrepoᚋsearchᚐExplanation(ctx context.Context, sel ast.SelectionSet, v *search.Explanation) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._SearchExplanation(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {

@@ -146,6 +146,7 @@ func TestConnectionsAreComplete(t *testing.T) {
 		}
 		require.Equal(t, []string{
 			"edges: [" + noun + "Edge!]!", "nodes: [" + node + "!]!", "pageInfo: PageInfo!", "totalCount: Int!",
-		}, names, def.Name)
+		}, names[:min(len(names), 4)], def.Name)
+		require.True(t, len(names) == 4 || noun == "Search", def.Name)
 	}
 }

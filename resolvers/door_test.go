@@ -21,9 +21,11 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
+	"stackforge/app"
 	"stackforge/auth"
 	"stackforge/db"
 	"stackforge/db/dbtest"
+	"stackforge/errs"
 	"stackforge/httpd"
 	"stackforge/realtime"
 	"stackforge/repo/apikey"
@@ -48,6 +50,7 @@ type door struct {
 	url        string
 	log        *logged
 	statements statements
+	vectors    provider
 	subscribed atomic.Int64 // subscriptions that hear what is committed from then on
 
 	mu     sync.Mutex
@@ -92,6 +95,22 @@ func (l *logged) String() string {
 	return l.b.String()
 }
 
+// provider makes vectors in this process, unless it is told to fail.
+type provider struct {
+	app.Local
+	failure atomic.Pointer[errs.Error]
+	texts   atomic.Int64
+}
+
+// Embed makes the vectors.
+func (p *provider) Embed(ctx context.Context, texts []string) ([][]float32, error) {
+	p.texts.Add(int64(len(texts)))
+	if err := p.failure.Load(); err != nil {
+		return nil, err
+	}
+	return p.Local.Embed(ctx, texts)
+}
+
 func open(t testing.TB) *door {
 	t.Helper()
 
@@ -109,7 +128,7 @@ func open(t testing.TB) *door {
 
 	handler := resolvers.NewHandler(resolvers.Deps{
 		Capabilities: capability.New(h), Documents: document.New(h), Jobs: job.New(h), Keys: apikey.New(h),
-		Search: search.New(h), Tenants: tenancy.New(h), Users: user.New(h),
+		Search: app.NewSearcher(search.New(h), app.NewEmbedder(d.Worker, &d.vectors)), Tenants: tenancy.New(h), Users: user.New(h),
 		Nudge:   func(string) { d.hub.Wake() },
 		Updates: d.updates,
 		IssueToken: func(_ context.Context, s tenant.Scope) (string, time.Duration, error) {

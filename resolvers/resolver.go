@@ -7,12 +7,12 @@ import (
 
 	"github.com/google/uuid"
 
+	"stackforge/app"
 	"stackforge/graph"
 	"stackforge/repo/apikey"
 	"stackforge/repo/capability"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
-	"stackforge/repo/search"
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
 	"stackforge/tenant"
@@ -24,7 +24,7 @@ type Deps struct {
 	Documents    *document.Repo
 	Jobs         *job.Repo
 	Keys         *apikey.Repo
-	Search       *search.Repo
+	Search       *app.Searcher
 	Tenants      *tenancy.Repo
 	Users        *user.Repo
 
@@ -49,6 +49,7 @@ type (
 	subscriptionRoot   struct{ *Resolver }
 	documentConnection struct{ *Resolver }
 	searchConnection   struct{ *Resolver }
+	searchHit          struct{ *Resolver }
 	jobConnection      struct{ *Resolver }
 	jobUpdate          struct{ *Resolver }
 	userConnection     struct{ *Resolver }
@@ -70,6 +71,9 @@ func (r *Resolver) DocumentConnection() graph.DocumentConnectionResolver {
 
 // SearchConnection returns the resolvers of what a page of hits computes on demand.
 func (r *Resolver) SearchConnection() graph.SearchConnectionResolver { return &searchConnection{r} }
+
+// SearchHit returns the resolvers of what a hit computes on demand.
+func (r *Resolver) SearchHit() graph.SearchHitResolver { return &searchHit{r} }
 
 // JobConnection returns the resolvers of what a page of jobs computes on demand.
 func (r *Resolver) JobConnection() graph.JobConnectionResolver { return &jobConnection{r} }

@@ -3,128 +3,135 @@ package resolvers
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
-
-	"github.com/google/uuid"
 
 	"stackforge/errs"
 	"stackforge/graph/model"
 	"stackforge/query"
+	"stackforge/repo/document"
 	"stackforge/repo/search"
+	"stackforge/repo/user"
+	"stackforge/scalar"
+	"stackforge/tenant"
 )
 
-func (r *queryRoot) SearchDocuments(ctx context.Context, text *string, mode model.SearchMode, pathPrefix *string, tagIDs []int, tagMatch model.TagMatch, near *model.NearInput, metadata json.RawMessage, language string, first int, after *string) (model.SearchConnection, error) {
+// explainScope is the permission to see how a page was found.
+const explainScope = "search:explain"
+
+func (r *queryRoot) SearchDocuments(ctx context.Context, text *string, mode model.SearchMode, pathPrefix *string, tagIDs []int, tagMatch model.TagMatch,
+	near *model.NearInput, within *model.BoundingBoxInput, metadata json.RawMessage, authorID *string, createdAt *query.Time, language string,
+	weights model.HybridWeightsInput, first int, after *string, offset int, explain bool,
+) (model.SearchConnection, error) {
+	if err := mayExplain(ctx, explain); err != nil {
+		return model.SearchConnection{}, err
+	}
 	p := search.Params{
-		Query: text, Mode: strings.ToLower(string(mode)), PathPrefix: pathPrefix, TagIDs: tagIDs, AllTags: tagMatch == model.TagMatchAll,
-		Metadata: metadata, Language: language, First: first, After: after,
+		Query: text, Mode: strings.ToLower(string(mode)), PathPrefix: pathPrefix, TagIDs: tagIDs, TagMatch: strings.ToLower(string(tagMatch)),
+		Metadata: metadata, CreatedAt: createdAt, Language: language, Weights: &search.Weights{Words: weights.Words, Vector: weights.Vector},
+		First: first, After: after, Offset: offset, Authors: selects(ctx, "author"),
 	}
 	if near != nil {
 		p.Near = &search.Near{Longitude: near.Longitude, Latitude: near.Latitude, Radius: near.Radius}
 	}
-	page, err := r.Search.Search(ctx, p)
-	if err != nil {
-		return model.SearchConnection{}, inNear(err)
+	if within != nil {
+		p.Within = &search.Box{West: within.West, South: within.South, East: within.East, North: within.North}
 	}
-	docs, err := r.hitDocuments(ctx, page.Hits)
+	if err := byAuthor(&p, authorID); err != nil {
+		return model.SearchConnection{}, err
+	}
+	if !selectsHits(ctx) {
+		found, err := r.Search.Ask(ctx, p)
+		return model.SearchConnection{Found: found, Explain: explain, Warnings: warnings(found)}, err
+	}
+	page, err := r.Search.Search(ctx, p)
 	if err != nil {
 		return model.SearchConnection{}, err
 	}
-	c := model.SearchConnection{Params: p, Nodes: []model.SearchHit{}, Edges: []model.SearchEdge{}}
-	for _, h := range page.Hits {
-		d, ok := docs[h.ID]
-		if !ok {
-			continue // deleted since it was found
-		}
-		hit := model.SearchHit{Document: d, Score: float64(h.Rank), Distance: h.Distance}
-		c.Nodes = append(c.Nodes, hit)
-		c.Edges = append(c.Edges, model.SearchEdge{Node: hit, Cursor: h.Cursor()})
+	c := model.SearchConnection{
+		Found: page.Found, Explain: explain, Warnings: warnings(page.Found),
+		Nodes: make([]model.SearchHit, len(page.Hits)), Edges: make([]model.SearchEdge, len(page.Hits)),
+	}
+	for i := range page.Hits {
+		c.Nodes[i] = hit(&page, i)
+		c.Edges[i] = model.SearchEdge{Node: c.Nodes[i], Cursor: page.Found.Cursor(&page.Hits[i])}
 	}
 	c.PageInfo = pageInfo(page.Info, c.Edges, func(e model.SearchEdge) string { return e.Cursor })
 	return c, nil
 }
 
-// inNear names the fields of the circle as the schema does: within near.
-func inNear(err error) error {
-	var list errs.List
-	var one *errs.Error
-	switch {
-	case errors.As(err, &list):
-	case errors.As(err, &one):
-		list = errs.List{one}
-	}
-	for _, e := range list {
-		switch e.Field {
-		case "longitude", "latitude", "radius":
-			e.Field = "near." + e.Field
-		}
+func mayExplain(ctx context.Context, explain bool) error {
+	s, err := tenant.From(ctx)
+	if err == nil && explain && !s.Allows(explainScope) {
+		return errs.Newf(errs.Forbidden, "This needs the permission %s.", explainScope)
 	}
 	return err
 }
 
-// hitDocuments fetches the documents of hits in one statement.
-func (r *queryRoot) hitDocuments(ctx context.Context, hits []search.Hit) (map[uuid.UUID]model.Document, error) {
-	out := make(map[uuid.UUID]model.Document, len(hits))
-	if len(hits) == 0 {
-		return out, nil
+func byAuthor(p *search.Params, id *string) error {
+	if id == nil {
+		return nil
 	}
-	list, err := r.Deps.Documents.ByIDs(ctx, hitIDs(hits))
+	key, err := scalar.ParseUUID(*id)
 	if err != nil {
-		return nil, err
+		return errs.Field("authorId", "This is not an id.")
 	}
-	docs, err := r.shape(ctx, list)
-	for _, d := range docs {
-		out[d.ID] = d
+	p.AuthorID = &key
+	return nil
+}
+
+// selectsHits reports whether the operation asks for the page itself; counts and facets do without.
+func selectsHits(ctx context.Context) bool {
+	return selects(ctx, "nodes") || selects(ctx, "edges") || selects(ctx, "pageInfo")
+}
+
+func hit(page *search.Page, i int) model.SearchHit {
+	h := &page.Hits[i]
+	return model.SearchHit{
+		Document: model.Document{Document: document.Document(h.Document), Author: user.User(h.Author)},
+		Score:    h.Score, Distance: h.Distance, Scores: h.Scores, Found: page.Found,
 	}
-	return out, err
+}
+
+func warnings(f *search.Found) []model.SearchWarning {
+	if f != nil && f.WordsOnly() {
+		return []model.SearchWarning{model.SearchWarningVectorsUnavailable}
+	}
+	return []model.SearchWarning{}
 }
 
 func (r *searchConnection) TotalCount(ctx context.Context, obj *model.SearchConnection) (int, error) {
-	return r.Search.Count(ctx, obj.Params)
+	n, err := obj.Found.Count(ctx)
+	return n.Hits, err
 }
 
-// pageInfo shapes what a list knows of its page.
-func pageInfo[E any](info query.Info, edges []E, cursor func(E) string) model.PageInfo {
-	p := model.PageInfo{HasNextPage: info.HasNext, HasPreviousPage: info.HasPrevious}
-	if n := len(edges); n > 0 {
-		first, last := cursor(edges[0]), cursor(edges[n-1])
-		p.StartCursor, p.EndCursor = &first, &last
-	}
-	return p
+func (r *searchConnection) TotalCountIsExact(ctx context.Context, obj *model.SearchConnection) (bool, error) {
+	n, err := obj.Found.Count(ctx)
+	return n.Exact, err
 }
 
-// rowErrors shapes the errors of one row of a bulk mutation.
-func rowErrors(list errs.List) []model.RowError {
-	out := make([]model.RowError, len(list))
-	for i, e := range list {
-		out[i] = rowError(e)
+func (r *searchConnection) Facets(ctx context.Context, obj *model.SearchConnection, paths model.PathFacetInput, metadataValuesOf []string, first int) (search.Facets, error) {
+	p := search.FacetParams{
+		Paths: selects(ctx, "paths"), Level: paths.Level, Tags: selects(ctx, "tags"), MetadataKeys: selects(ctx, "metadataKeys"),
+		Months: selects(ctx, "months"), First: first,
 	}
-	return out
+	if selects(ctx, "metadataValues") {
+		p.MetadataOf = metadataValuesOf
+	}
+	return obj.Found.Facets(ctx, p)
 }
 
-func rowError(e *errs.Error) model.RowError {
-	code := e.Code
-	if code == "" {
-		code = errs.Validation
-	}
-	out := model.RowError{Code: model.ErrorCode(code), Message: e.Message}
-	if e.Field != "" {
-		out.Field = &e.Field
-	}
-	return out
+func (r *searchConnection) DidYouMean(ctx context.Context, obj *model.SearchConnection) (*string, error) {
+	return obj.Found.DidYouMean(ctx)
 }
 
-func or[T any](v *T, fallback T) T {
-	if v == nil {
-		return fallback
+func (r *searchConnection) Explanation(ctx context.Context, obj *model.SearchConnection) (*search.Explanation, error) {
+	if !obj.Explain {
+		return nil, nil //nolint:nilnil // null is the answer
 	}
-	return *v
+	e, err := obj.Found.Explain(ctx)
+	return found(e, err)
 }
 
-func hitIDs(hits []search.Hit) []uuid.UUID {
-	out := make([]uuid.UUID, len(hits))
-	for i, h := range hits {
-		out[i] = h.ID
-	}
-	return out
+func (r *searchHit) Highlights(ctx context.Context, obj *model.SearchHit, fragments, words int) ([]search.Highlight, error) {
+	return obj.Found.Highlights(ctx, obj.Document.ID, fragments, words)
 }

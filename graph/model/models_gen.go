@@ -20,6 +20,18 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
+// A box of degrees. With a west greater than its east it crosses the date line.
+type BoundingBoxInput struct {
+	// Degrees east of the left edge, -180 to 180.
+	West float64 `json:"west"`
+	// Degrees north of the lower edge, -90 to 90.
+	South float64 `json:"south"`
+	// Degrees east of the right edge, -180 to 180.
+	East float64 `json:"east"`
+	// Degrees north of the upper edge, not less than south.
+	North float64 `json:"north"`
+}
+
 // Which job to cancel.
 type CancelJobInput struct {
 	// The number or the hashid.
@@ -237,6 +249,14 @@ type EnqueueJobsPayload struct {
 	Enqueued int `json:"enqueued"`
 }
 
+// What each part of HYBRID counts.
+type HybridWeightsInput struct {
+	// The words', 0 to 1,000.
+	Words float64 `json:"words"`
+	// The vectors', 0 to 1,000; one of the two is more than 0.
+	Vector float64 `json:"vector"`
+}
+
 // A token for the Authorization header.
 type IssueTokenPayload struct {
 	// Send it as `Authorization: Bearer …`.
@@ -346,6 +366,12 @@ type PageInfo struct {
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
+// How paths are cut for counting.
+type PathFacetInput struct {
+	// How many labels are kept, 1 to 20: a.b.c is a at level 1 and a.b at level 2. Shorter paths are left out.
+	Level int `json:"level"`
+}
+
 // Which job to run again.
 type RetryJobInput struct {
 	// The number or the hashid.
@@ -388,9 +414,20 @@ type SearchConnection struct {
 	Nodes []SearchHit `json:"nodes"`
 	// Where the page stands.
 	PageInfo PageInfo `json:"pageInfo"`
-	// How many hits there are, counted up to 10,000.
-	TotalCount int           `json:"totalCount"`
-	Params     search.Params `json:"-"`
+	// How many hits there are, counted up to 10,000. Counted only when asked for.
+	TotalCount int `json:"totalCount"`
+	// False when there are more than `totalCount` says.
+	TotalCountIsExact bool `json:"totalCountIsExact"`
+	// How the hits of all pages are spread, over the first 10,000 at most; one statement for all that is selected.
+	Facets search.Facets `json:"facets"`
+	// The query with words that no document has replaced by ones that some do; null when there is nothing to propose.
+	DidYouMean *string `json:"didYouMean,omitempty"`
+	// How the page was found; null without `explain: true`.
+	Explanation *search.Explanation `json:"explanation,omitempty"`
+	// What this answer lacks, mostly nothing.
+	Warnings []SearchWarning `json:"warnings"`
+	Explain  bool            `json:"-"`
+	Found    *search.Found   `json:"-"`
 }
 
 // A hit and its place in the list.
@@ -405,10 +442,15 @@ type SearchEdge struct {
 type SearchHit struct {
 	// The document.
 	Document Document `json:"document"`
-	// How well it fits; hits come best first, or nearest first when `near` is given. 0 without a query.
+	// How well it fits; hits come best first, or nearest first when `near` is given. 0 without a query. Fit to compare hits of one search only.
 	Score float64 `json:"score"`
 	// Metres from the centre of `near`, null without one.
 	Distance *float64 `json:"distance,omitempty"`
+	// What the score is made of.
+	Scores search.Scores `json:"scores"`
+	// Where title and body match the query, the title first. Empty without a query, and for hits that a vector alone has found.
+	Highlights []search.Highlight `json:"highlights"`
+	Found      *search.Found      `json:"-"`
 }
 
 // Changes of a document.
@@ -753,17 +795,32 @@ func (e OnError) MarshalJSON() ([]byte, error) {
 type SearchMode string
 
 const (
-	// Words, "phrases", -exclusions and `or`, stemmed in the language, accents folded.
+	// Words, "phrases", -exclusions, `or` and prefixes such as postg*, stemmed in the language, accents folded. Synonyms of the tenant count.
 	SearchModeFts SearchMode = "FTS"
+	// Every word, or one that is written much like it, in title or body.
+	SearchModeFuzzy SearchMode = "FUZZY"
+	// Every word, or one that sounds like it in English (Soundex).
+	SearchModeSoundex SearchMode = "SOUNDEX"
+	// Every word, or one that sounds like it in English (Double Metaphone, which is stricter).
+	SearchModeMetaphone SearchMode = "METAPHONE"
+	// What has a similar vector, best first, however far. Documents without a vector are not found. Needs a query.
+	SearchModeSemantic SearchMode = "SEMANTIC"
+	// FTS and SEMANTIC, fused by reciprocal rank. Needs a query.
+	SearchModeHybrid SearchMode = "HYBRID"
 )
 
 var AllSearchMode = []SearchMode{
 	SearchModeFts,
+	SearchModeFuzzy,
+	SearchModeSoundex,
+	SearchModeMetaphone,
+	SearchModeSemantic,
+	SearchModeHybrid,
 }
 
 func (e SearchMode) IsValid() bool {
 	switch e {
-	case SearchModeFts:
+	case SearchModeFts, SearchModeFuzzy, SearchModeSoundex, SearchModeMetaphone, SearchModeSemantic, SearchModeHybrid:
 		return true
 	}
 	return false
@@ -799,6 +856,61 @@ func (e *SearchMode) UnmarshalJSON(b []byte) error {
 }
 
 func (e SearchMode) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What an answer lacks.
+type SearchWarning string
+
+const (
+	// HYBRID had to do without vectors, because the service that makes them did not answer; the hits are those of FTS.
+	SearchWarningVectorsUnavailable SearchWarning = "VECTORS_UNAVAILABLE"
+)
+
+var AllSearchWarning = []SearchWarning{
+	SearchWarningVectorsUnavailable,
+}
+
+func (e SearchWarning) IsValid() bool {
+	switch e {
+	case SearchWarningVectorsUnavailable:
+		return true
+	}
+	return false
+}
+
+func (e SearchWarning) String() string {
+	return string(e)
+}
+
+func (e *SearchWarning) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = SearchWarning(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid SearchWarning", str)
+	}
+	return nil
+}
+
+func (e SearchWarning) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *SearchWarning) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e SearchWarning) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

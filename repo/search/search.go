@@ -1,12 +1,10 @@
-// Package search finds documents. Ranking, conditions and their indexes are in the SQL function search_documents_page.
+// Package search finds documents. Ranking, conditions and their indexes are in the SQL functions it calls: find_documents
+// finds a page, and others count, group, mark and explain what the same search finds.
 package search
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"strconv"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -17,35 +15,27 @@ import (
 	"stackforge/tenant"
 )
 
-// Params says what to look for; all given conditions must hold.
-type Params struct {
-	Query      *string // at most 1,000 characters
-	Mode       string  // "fts"
-	PathPrefix *string
-	TagIDs     []int // nil is any
-	AllTags    bool  // all of TagIDs instead of one
-	Metadata   []byte
-	Near       *Near
-	Language   string
-	First      int // 1 to 100
-	After      *string
-}
-
-// Near is a circle on the earth: degrees and metres.
-type Near struct{ Longitude, Latitude, Radius float64 }
-
 // Hit is a document that was found.
 type Hit struct {
-	ID        uuid.UUID `db:"id"`
-	Rank      float32   `db:"rank"`
-	Distance  *float64  `db:"distance"` // metres
-	CreatedAt time.Time `db:"created_at"`
+	Document Document
+	Author   Author // set when Params.Authors asks for it
+	Score    float64
+	Distance *float64 // metres
+	Scores   Scores
+	place    json.RawMessage
+}
+
+// Scores is what a score is made of.
+type Scores struct {
+	Words      *float64 // how well the words fit, nil when none took part
+	Similarity *float64 // of the vectors, nil when none took part
 }
 
 // Page is one page of hits.
 type Page struct {
-	Hits []Hit
-	Info query.Info
+	Hits  []Hit
+	Info  query.Info
+	Found *Found // what else there is to know of the search
 }
 
 // Repo searches the documents of the context's tenant.
@@ -54,104 +44,87 @@ type Repo struct{ db db.Handle }
 // New returns a Repo on the database, or on one open transaction.
 func New(h db.Handle) *Repo { return &Repo{db: h} }
 
-// Search returns a page of hits, the best (or nearest) first. It is Validation naming the field.
+// Search returns a page of hits with their documents in one round trip, the best (or nearest) first. It is Validation
+// naming the field.
 //
-// Index: ix_documents_search and ix_documents_labels (GIN, tenant first), ix_documents_path, ix_documents_location.
+// Index: by mode, see docs/queries/search.Search.md; then documents_pkey for each hit.
 func (r *Repo) Search(ctx context.Context, p Params) (Page, error) {
-	args, err := p.args(ctx)
-	if err != nil {
-		return Page{}, err
-	}
-	if p.First < 1 || p.First > query.MaxFirst {
-		return Page{}, errs.Field("first", "This must be from 1 to "+strconv.Itoa(query.MaxFirst)+".")
-	}
-	if err := p.after(args); err != nil {
-		return Page{}, err
-	}
-	args["limit"] = p.First + 1
-	hits, err := db.List[Hit](ctx, db.Read(r.db), `
-		-- name: search.Search
-		SELECT id, rank, distance, created_at
-		FROM search_documents_page(@tenant, @query, @limit, @path, @mode, @tags, @all, `+metadata+`,
-			@longitude, @latitude, @radius, @language, @after_distance, @after_rank, @after_created, @after_id)
-			WITH ORDINALITY AS h (id, rank, distance, created_at, ord)
-		ORDER BY ord`, args)
-	if err != nil {
-		return Page{}, err
-	}
-	info := query.Info{HasNext: len(hits) > p.First, HasPrevious: p.After != nil}
-	return Page{Hits: hits[:min(len(hits), p.First)], Info: info}, nil
-}
-
-// countLimit bounds the work of counting.
-const countLimit = 10_000
-
-// Count returns how many hits there are, 10,000 for more. It is Validation naming the field.
-func (r *Repo) Count(ctx context.Context, p Params) (int, error) {
-	args, err := p.args(ctx)
-	if err != nil {
-		return 0, err
-	}
-	args["limit"] = countLimit
-	type row struct {
-		Count int `db:"count"`
-	}
-	n, err := db.Get[row](ctx, db.Read(r.db), "count", `
-		-- name: search.Count
-		SELECT count_documents_found(@tenant, @query, @limit, @path, @mode, @tags, @all, `+metadata+`,
-			@longitude, @latitude, @radius, @language) AS count`, args)
-	return n.Count, err
-}
-
-// metadata is null when there is no condition, and ” for the condition that always holds.
-const metadata = `CASE WHEN @metadata::jsonb IS NOT NULL THEN
-			(SELECT coalesce(hstore(array_agg(key), array_agg(value)), '') FROM jsonb_each_text(@metadata::jsonb)) END`
-
-func (p Params) args(ctx context.Context) (pgx.NamedArgs, error) {
 	s, err := tenant.From(ctx)
 	if err != nil {
+		return Page{}, err
+	}
+	if err := p.Validate(); err != nil {
+		return Page{}, err
+	}
+	after, err := p.place()
+	if err != nil {
+		return Page{}, err
+	}
+	request, err := p.request()
+	if err != nil {
+		return Page{}, err
+	}
+	email, users := "", ""
+	if p.Authors {
+		email, users = ", u.email::text AS author_email, u.created_at AS author_created_at", `
+		JOIN app_users u ON u.tenant_id = d.tenant_id AND u.id = d.author_id`
+	}
+	hits, err := db.List[Hit](ctx, db.Read(r.db), `
+		-- name: search.Search
+		SELECT f.score, f.distance, f.words, f.similarity, f.cursor, `+columns+email+`
+		FROM find_documents($1, $2, $3, $4, $5) WITH ORDINALITY
+			AS f (id, score, distance, created_at, words, similarity, cursor, ord)
+		CROSS JOIN LATERAL (SELECT * FROM documents WHERE tenant_id = $1 AND id = f.id OFFSET 0) AS d`+users+`
+		ORDER BY f.ord`, s.TenantID, request, p.vector(), p.First+1, after)
+	if err != nil {
+		return Page{}, p.blame(err)
+	}
+	info := query.Info{HasNext: len(hits) > p.First, HasPrevious: p.After != nil || p.Offset > 0}
+	hits = hits[:min(len(hits), p.First)]
+	return Page{Hits: hits, Info: info, Found: r.found(p, request, hits)}, nil
+}
+
+// Ask is Search for what there is to know beside the hits; no statement runs yet. It is Validation naming the field.
+func (r *Repo) Ask(p Params) (*Found, error) {
+	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	args := pgx.NamedArgs{
-		"tenant": s.TenantID, "query": p.Query, "path": p.PathPrefix, "mode": p.Mode, "tags": p.TagIDs, "all": p.AllTags,
-		"metadata": json.RawMessage(p.Metadata), "longitude": nil, "latitude": nil, "radius": nil, "language": p.Language,
-		"after_distance": nil, "after_rank": nil, "after_created": nil, "after_id": nil,
+	if _, err := p.place(); err != nil {
+		return nil, err
 	}
-	if len(p.Metadata) == 0 {
-		args["metadata"] = nil
-	}
-	if p.Near != nil {
-		args["longitude"], args["latitude"], args["radius"] = p.Near.Longitude, p.Near.Latitude, p.Near.Radius
-	}
-	return args, nil
+	request, err := p.request()
+	return r.found(p, request, nil), err
 }
 
-// cursor is the tuple a page continues behind.
-type cursor struct {
-	Distance *float64  `json:"d,omitempty"`
-	Rank     float32   `json:"r"`
-	Created  time.Time `json:"c"`
-	ID       uuid.UUID `json:"i"`
+// ScanRow reads the hit, its document, and the author's columns when there are any; db.List uses it.
+func (h *Hit) ScanRow(row pgx.Rows) error {
+	d := &h.Document
+	into := []any{
+		&h.Score, &h.Distance, &h.Scores.Words, &h.Scores.Similarity, (*[]byte)(&h.place),
+		(*[16]byte)(&d.ID), (*[16]byte)(&d.TenantID), (*[16]byte)(&d.AuthorID), &d.ExternalID, &d.Title, &d.Body,
+		&d.Language, (*[]byte)(&d.Metadata), &d.Path,
+		&d.TagIDs, &d.Longitude, &d.Latitude, &d.EmbeddingModel, &d.Version, &d.CreatedAt, &d.UpdatedAt,
+	}
+	if len(row.FieldDescriptions()) > len(into) {
+		into = append(into, &h.Author.Email, &h.Author.CreatedAt)
+	}
+	err := row.Scan(into...)
+	h.Author.ID, h.Author.TenantID = d.AuthorID, d.TenantID
+	return err
 }
 
-// Cursor returns the opaque cursor of a hit.
-func (h Hit) Cursor() string {
-	text, err := json.Marshal(cursor{Distance: h.Distance, Rank: h.Rank, Created: h.CreatedAt, ID: h.ID})
-	if err != nil {
-		return "" // numbers and times of a row always encode
+// blame names the cursor when nothing else is to blame: anybody can make one up, and SQL reads what is in it.
+func (p Params) blame(err error) error {
+	if e := errs.From(err); p.After != nil && e.Code == errs.Validation && e.Field == "" {
+		return errBadCursor()
 	}
-	return base64.RawURLEncoding.EncodeToString(text)
+	return inArgument(err)
 }
 
-func (p Params) after(args pgx.NamedArgs) error {
-	if p.After == nil {
-		return nil
+func ids(hits []Hit) []uuid.UUID {
+	out := make([]uuid.UUID, len(hits))
+	for i := range hits {
+		out[i] = hits[i].Document.ID
 	}
-	var c cursor
-	text, err := base64.RawURLEncoding.DecodeString(*p.After)
-	if err != nil || len(text) > 1000 || json.Unmarshal(text, &c) != nil || c.ID == uuid.Nil || (c.Distance != nil) != (p.Near != nil) {
-		return errs.Field("after", "This is not a cursor of this search.")
-	}
-	args["after_distance"], args["after_rank"], args["after_created"], args["after_id"] = c.Distance, c.Rank, c.Created, c.ID
-	return nil
+	return out
 }

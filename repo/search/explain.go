@@ -1,0 +1,145 @@
+package search
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"stackforge/db"
+	"stackforge/errs"
+	"stackforge/tenant"
+)
+
+// Explanation is how a page was found.
+type Explanation struct {
+	Steps   []Step
+	Indexes []string // sorted
+}
+
+// Step is one statement of a search.
+type Step struct {
+	Name         string
+	Indexes      []string // sorted
+	Milliseconds *float64 // planning and execution, nil when it was planned only
+	Plan         json.RawMessage
+}
+
+// Explain returns how the page is found. Statements and whatever is in them stay here: of each plan only names, kinds and
+// numbers go out. It is Validation naming the field.
+func (f *Found) Explain(ctx context.Context) (Explanation, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return Explanation{}, err
+	}
+	type row struct {
+		Step string          `db:"step"`
+		Plan json.RawMessage `db:"plan"`
+	}
+	rows, err := db.List[row](ctx, db.Read(f.repo.db), `
+		-- name: search.Explain
+		SELECT step, plan
+		FROM explain_search($1, $2, $3, $4) WITH ORDINALITY AS e (step, sql, plan, ord)
+		ORDER BY ord`, s.TenantID, f.request, f.params.vector(), f.params.First)
+	if err != nil {
+		return Explanation{}, inArgument(err)
+	}
+	out := Explanation{Steps: []Step{}, Indexes: []string{}}
+	for _, r := range rows {
+		step, err := readPlan(r.Step, r.Plan)
+		if err != nil {
+			return Explanation{}, err
+		}
+		out.Steps = append(out.Steps, step)
+		out.Indexes = append(out.Indexes, step.Indexes...)
+	}
+	out.Indexes = distinct(out.Indexes)
+	return out, nil
+}
+
+// What of a plan goes out. Conditions, sort keys and outputs have values of the search, and of documents, in them.
+func public() []string {
+	return []string{
+		"Node Type", "Parent Relationship", "Subplan Name", "Join Type", "Strategy", "Partial Mode", "Parallel Aware", "Async Capable",
+		"Scan Direction", "Index Name", "Relation Name", "Schema", "Alias", "Function Name", "CTE Name", "Operation", "Command",
+		"Startup Cost", "Total Cost", "Plan Rows", "Plan Width",
+		"Actual Startup Time", "Actual Total Time", "Actual Rows", "Actual Loops",
+		"Rows Removed by Filter", "Rows Removed by Index Recheck", "Rows Removed by Join Filter", "Heap Fetches", "Exact Heap Blocks", "Lossy Heap Blocks",
+		"Sort Method", "Sort Space Used", "Sort Space Type", "Peak Memory Usage", "Workers Planned", "Workers Launched",
+		"Hash Buckets", "Hash Batches", "Cache Hits", "Cache Misses",
+		"Shared Hit Blocks", "Shared Read Blocks", "Shared Dirtied Blocks", "Temp Read Blocks", "Temp Written Blocks",
+		"Planning Time", "Execution Time", "Planning", "Plan", "Plans",
+	}
+}
+
+func readPlan(name string, text json.RawMessage) (Step, error) {
+	var plan any
+	if err := json.Unmarshal(text, &plan); err != nil {
+		return Step{}, errs.Wrap(errs.Internal, err, "Something went wrong on our side.")
+	}
+	w := planReader{public: public()}
+	plan, _ = w.keep(plan)
+	text, err := json.Marshal(plan)
+	if err != nil {
+		return Step{}, errs.Wrap(errs.Internal, err, "Something went wrong on our side.")
+	}
+	step := Step{Name: name, Indexes: distinct(w.indexes), Plan: text}
+	if w.timed {
+		step.Milliseconds = &w.milliseconds
+	}
+	return step, nil
+}
+
+type planReader struct {
+	public       []string
+	indexes      []string
+	milliseconds float64
+	timed        bool
+}
+
+// keep returns what may go out of a value, false for nothing.
+func (w *planReader) keep(v any) (any, bool) {
+	switch v := v.(type) {
+	case []any:
+		out := []any{}
+		for _, e := range v {
+			if _, nested := e.(map[string]any); nested {
+				e, _ = w.keep(e)
+				out = append(out, e)
+			}
+		}
+		return out, true
+	case map[string]any:
+		out := map[string]any{}
+		for key, value := range v {
+			if !slices.Contains(w.public, key) {
+				continue
+			}
+			switch n := value.(type) {
+			case string:
+				if key == "Index Name" {
+					w.indexes = append(w.indexes, n)
+				}
+			case float64:
+				if key == "Execution Time" || key == "Planning Time" {
+					w.milliseconds += n
+					w.timed = w.timed || key == "Execution Time"
+				}
+			}
+			if kept, ok := w.keep(value); ok {
+				out[key] = kept
+			}
+		}
+		return out, true
+	default:
+		return v, true
+	}
+}
+
+func distinct(list []string) []string {
+	slices.Sort(list)
+	list = slices.Compact(list)
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
