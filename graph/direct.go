@@ -11,6 +11,7 @@ import (
 	"stackforge/repo/apikey"
 	"stackforge/repo/job"
 	"stackforge/repo/search"
+	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
 
@@ -980,6 +981,39 @@ func (w *direct) writePageInfo(fields []graphql.CollectedField, obj *model.PageI
 	return true
 }
 
+func (w *direct) writeRemoveSearchSynonymsPayload(fields []graphql.CollectedField, obj *model.RemoveSearchSynonymsPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("RemoveSearchSynonymsPayload")
+		case "synonyms":
+			w.writeKey(i, f.Alias)
+			if !w.writeSearchSynonyms(w.fieldsOf(f, searchSynonymsImplementors), &obj.Synonyms) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeRetryJobPayload(fields []graphql.CollectedField, obj *model.RetryJobPayload) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -1357,6 +1391,35 @@ func (w *direct) writeSearchScores(fields []graphql.CollectedField, obj *search.
 	return true
 }
 
+func (w *direct) writeSearchSettings(fields []graphql.CollectedField, obj *searchsettings.Settings) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SearchSettings")
+		case "stopWords":
+			v, nonNull = w.ec.marshalNString2ᚕstringᚄ(w.ctx, f.Selections, obj.StopWords), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeSearchStep(fields []graphql.CollectedField, obj *search.Step) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -1376,6 +1439,214 @@ func (w *direct) writeSearchStep(fields []graphql.CollectedField, obj *search.St
 			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.Milliseconds)
 		case "plan":
 			v, nonNull = w.ec.marshalNJSON2encodingᚋjsonᚐRawMessage(w.ctx, f.Selections, obj.Plan), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSearchSuggestion(fields []graphql.CollectedField, obj *searchsettings.Suggestion) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SearchSuggestion")
+		case "text":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Text), true
+		case "documents":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Documents), true
+		case "kind":
+			v, nonNull = w.ec.marshalNSearchSuggestionKind2stackforgeᚋrepoᚋsearchsettingsᚐKind(w.ctx, f.Selections, obj.Kind), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSearchSynonyms(fields []graphql.CollectedField, obj *searchsettings.Synonyms) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SearchSynonyms")
+		case "id":
+			v, nonNull = w.ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(w.ctx, f.Selections, obj.ID), true
+		case "term":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Term), true
+		case "synonyms":
+			v, nonNull = w.ec.marshalNString2ᚕstringᚄ(w.ctx, f.Selections, obj.Synonyms), true
+		case "createdAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.CreatedAt), true
+		case "updatedAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.UpdatedAt), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSearchSynonymsConnection(fields []graphql.CollectedField, obj *model.SearchSynonymsConnection) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SearchSynonymsConnection")
+		case "edges":
+			v, nonNull = w.ec.marshalNSearchSynonymsEdge2ᚕstackforgeᚋgraphᚋmodelᚐSearchSynonymsEdgeᚄ(w.ctx, f.Selections, obj.Edges), true
+		case "nodes":
+			v, nonNull = w.ec.marshalNSearchSynonyms2ᚕstackforgeᚋrepoᚋsearchsettingsᚐSynonymsᚄ(w.ctx, f.Selections, obj.Nodes), true
+		case "pageInfo":
+			w.writeKey(i, f.Alias)
+			if !w.writePageInfo(w.fieldsOf(f, pageInfoImplementors), &obj.PageInfo) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSearchSynonymsEdge(fields []graphql.CollectedField, obj *model.SearchSynonymsEdge) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SearchSynonymsEdge")
+		case "node":
+			w.writeKey(i, f.Alias)
+			if !w.writeSearchSynonyms(w.fieldsOf(f, searchSynonymsImplementors), &obj.Node) {
+				return false
+			}
+			continue
+		case "cursor":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Cursor), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSetSearchStopWordsPayload(fields []graphql.CollectedField, obj *model.SetSearchStopWordsPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SetSearchStopWordsPayload")
+		case "settings":
+			w.writeKey(i, f.Alias)
+			if !w.writeSearchSettings(w.fieldsOf(f, searchSettingsImplementors), &obj.Settings) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSetSearchSynonymsPayload(fields []graphql.CollectedField, obj *model.SetSearchSynonymsPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SetSearchSynonymsPayload")
+		case "synonyms":
+			w.writeKey(i, f.Alias)
+			if !w.writeSearchSynonyms(w.fieldsOf(f, searchSynonymsImplementors), &obj.Synonyms) {
+				return false
+			}
+			continue
 		default:
 			return false
 		}

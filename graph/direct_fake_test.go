@@ -7,7 +7,6 @@ import (
 
 	"stackforge/db"
 	"stackforge/errs"
-	"stackforge/graph"
 	"stackforge/graph/model"
 	"stackforge/nodeid"
 	"stackforge/repo/apikey"
@@ -188,8 +187,6 @@ func (*fake) JobUpdates(context.Context, []string, []string, []job.State, *strin
 
 // broken answers with a null where none may be, deep within a page.
 type broken struct{ fake }
-
-func (b *broken) Query() graph.QueryResolver { return b }
 
 func (*broken) Documents(context.Context, *int, *int, *model.DocumentFilter, *model.DocumentOrder) ([]model.Document, error) {
 	list := documentsOf(2, 3)

@@ -138,7 +138,6 @@ type (
 	updateJob struct{ graph.JobUpdateResolver }
 )
 
-func (f *fake) Query() graph.QueryResolver                           { return f }
 func (f *fake) Mutation() graph.MutationResolver                     { return f }
 func (f *fake) Subscription() graph.SubscriptionResolver             { return f }
 func (f *fake) DocumentConnection() graph.DocumentConnectionResolver { return documentCount{} }
@@ -184,7 +183,7 @@ func roots() []root {
 		}}
 	}
 	hits := searchThing(info(true), doc)
-	return []root{
+	return append(settingsRoots(info(true)), []root{
 		{"query", `viewer`, thing{"Viewer", map[string]any{
 			"tenant": thing{"Tenant", map[string]any{"id": quoted(id(1)), "name": text(`"n"`), "createdAt": momentText}}, "keyId": text(`"k"`), "scopes": text(`["*"]`),
 		}}},
@@ -226,7 +225,7 @@ func roots() []root {
 		}})},
 		{"mutation", `cancelJob(input: {id: "x"})`, payload("CancelJob", map[string]any{"job": jb(2)})},
 		{"mutation", `retryJob(input: {id: "x"})`, payload("RetryJob", map[string]any{"job": jb(3)})},
-	}
+	}...)
 }
 
 // updates is what the subscription answers.

@@ -17,6 +17,7 @@ import (
 	"stackforge/repo/document"
 	"stackforge/repo/job"
 	"stackforge/repo/search"
+	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
 	"stackforge/scalar"
@@ -48,6 +49,8 @@ type ResolverRoot interface {
 	Query() QueryResolver
 	SearchConnection() SearchConnectionResolver
 	SearchHit() SearchHitResolver
+	SearchSettings() SearchSettingsResolver
+	SearchSynonymsConnection() SearchSynonymsConnectionResolver
 	Subscription() SubscriptionResolver
 	UserConnection() UserConnectionResolver
 }
@@ -229,18 +232,21 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		CancelJob       func(childComplexity int, input model.CancelJobInput) int
-		CreateAPIKey    func(childComplexity int, input model.CreateAPIKeyInput) int
-		CreateDocument  func(childComplexity int, input model.CreateDocumentInput) int
-		CreateDocuments func(childComplexity int, input model.CreateDocumentsInput) int
-		CreateUser      func(childComplexity int, input model.CreateUserInput) int
-		DeleteDocument  func(childComplexity int, input model.DeleteDocumentInput) int
-		EnqueueJob      func(childComplexity int, input model.EnqueueJobInput) int
-		EnqueueJobs     func(childComplexity int, input model.EnqueueJobsInput) int
-		IssueToken      func(childComplexity int) int
-		RetryJob        func(childComplexity int, input model.RetryJobInput) int
-		RevokeAPIKey    func(childComplexity int, input model.RevokeAPIKeyInput) int
-		UpdateDocument  func(childComplexity int, input model.UpdateDocumentInput) int
+		CancelJob            func(childComplexity int, input model.CancelJobInput) int
+		CreateAPIKey         func(childComplexity int, input model.CreateAPIKeyInput) int
+		CreateDocument       func(childComplexity int, input model.CreateDocumentInput) int
+		CreateDocuments      func(childComplexity int, input model.CreateDocumentsInput) int
+		CreateUser           func(childComplexity int, input model.CreateUserInput) int
+		DeleteDocument       func(childComplexity int, input model.DeleteDocumentInput) int
+		EnqueueJob           func(childComplexity int, input model.EnqueueJobInput) int
+		EnqueueJobs          func(childComplexity int, input model.EnqueueJobsInput) int
+		IssueToken           func(childComplexity int) int
+		RemoveSearchSynonyms func(childComplexity int, input model.RemoveSearchSynonymsInput) int
+		RetryJob             func(childComplexity int, input model.RetryJobInput) int
+		RevokeAPIKey         func(childComplexity int, input model.RevokeAPIKeyInput) int
+		SetSearchStopWords   func(childComplexity int, input model.SetSearchStopWordsInput) int
+		SetSearchSynonyms    func(childComplexity int, input model.SetSearchSynonymsInput) int
+		UpdateDocument       func(childComplexity int, input model.UpdateDocumentInput) int
 	}
 
 	PageInfo struct {
@@ -263,10 +269,16 @@ type ComplexityRoot struct {
 		Node                func(childComplexity int, nodeID string) int
 		Nodes               func(childComplexity int, nodeIds []string) int
 		SearchDocuments     func(childComplexity int, query *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, within *model.BoundingBoxInput, metadata json.RawMessage, authorID *string, createdAt *query.Time, language string, weights model.HybridWeightsInput, first int, after *string, offset int, explain bool) int
+		SearchSettings      func(childComplexity int) int
+		SearchSuggestions   func(childComplexity int, prefix string, language *string, first int) int
 		User                func(childComplexity int, id string) int
 		Users               func(childComplexity int, first *int) int
 		UsersConnection     func(childComplexity int, first *int, after *string) int
 		Viewer              func(childComplexity int) int
+	}
+
+	RemoveSearchSynonymsPayload struct {
+		Synonyms func(childComplexity int) int
 	}
 
 	RetryJobPayload struct {
@@ -338,11 +350,50 @@ type ComplexityRoot struct {
 		Words      func(childComplexity int) int
 	}
 
+	SearchSettings struct {
+		StopWords          func(childComplexity int) int
+		SynonymsConnection func(childComplexity int, first *int, after *string) int
+	}
+
 	SearchStep struct {
 		Indexes      func(childComplexity int) int
 		Milliseconds func(childComplexity int) int
 		Name         func(childComplexity int) int
 		Plan         func(childComplexity int) int
+	}
+
+	SearchSuggestion struct {
+		Documents func(childComplexity int) int
+		Kind      func(childComplexity int) int
+		Text      func(childComplexity int) int
+	}
+
+	SearchSynonyms struct {
+		CreatedAt func(childComplexity int) int
+		ID        func(childComplexity int) int
+		Synonyms  func(childComplexity int) int
+		Term      func(childComplexity int) int
+		UpdatedAt func(childComplexity int) int
+	}
+
+	SearchSynonymsConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	SearchSynonymsEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	SetSearchStopWordsPayload struct {
+		Settings func(childComplexity int) int
+	}
+
+	SetSearchSynonymsPayload struct {
+		Synonyms func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -411,6 +462,9 @@ type MutationResolver interface {
 	EnqueueJobs(ctx context.Context, input model.EnqueueJobsInput) (model.EnqueueJobsPayload, error)
 	CancelJob(ctx context.Context, input model.CancelJobInput) (model.CancelJobPayload, error)
 	RetryJob(ctx context.Context, input model.RetryJobInput) (model.RetryJobPayload, error)
+	SetSearchStopWords(ctx context.Context, input model.SetSearchStopWordsInput) (model.SetSearchStopWordsPayload, error)
+	SetSearchSynonyms(ctx context.Context, input model.SetSearchSynonymsInput) (model.SetSearchSynonymsPayload, error)
+	RemoveSearchSynonyms(ctx context.Context, input model.RemoveSearchSynonymsInput) (model.RemoveSearchSynonymsPayload, error)
 }
 type QueryResolver interface {
 	Viewer(ctx context.Context) (model.Viewer, error)
@@ -429,6 +483,8 @@ type QueryResolver interface {
 	JobsConnection(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.JobFilter, orderBy *model.JobOrder) (model.JobConnection, error)
 	JobTypes(ctx context.Context) ([]job.Type, error)
 	SearchDocuments(ctx context.Context, query *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, within *model.BoundingBoxInput, metadata json.RawMessage, authorID *string, createdAt *query.Time, language string, weights model.HybridWeightsInput, first int, after *string, offset int, explain bool) (model.SearchConnection, error)
+	SearchSettings(ctx context.Context) (searchsettings.Settings, error)
+	SearchSuggestions(ctx context.Context, prefix string, language *string, first int) ([]searchsettings.Suggestion, error)
 }
 type SearchConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *model.SearchConnection) (int, error)
@@ -439,6 +495,12 @@ type SearchConnectionResolver interface {
 }
 type SearchHitResolver interface {
 	Highlights(ctx context.Context, obj *model.SearchHit, fragments int, words int) ([]search.Highlight, error)
+}
+type SearchSettingsResolver interface {
+	SynonymsConnection(ctx context.Context, obj *searchsettings.Settings, first *int, after *string) (model.SearchSynonymsConnection, error)
+}
+type SearchSynonymsConnectionResolver interface {
+	TotalCount(ctx context.Context, obj *model.SearchSynonymsConnection) (int, error)
 }
 type SubscriptionResolver interface {
 	JobUpdates(ctx context.Context, ids []string, types []string, statuses []job.State, after *string) (<-chan model.JobUpdate, error)
@@ -1194,6 +1256,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.IssueToken(childComplexity), true
+	case "Mutation.removeSearchSynonyms":
+		if e.ComplexityRoot.Mutation.RemoveSearchSynonyms == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_removeSearchSynonyms_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemoveSearchSynonyms(childComplexity, args["input"].(model.RemoveSearchSynonymsInput)), true
 	case "Mutation.retryJob":
 		if e.ComplexityRoot.Mutation.RetryJob == nil {
 			break
@@ -1216,6 +1289,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAPIKey(childComplexity, args["input"].(model.RevokeAPIKeyInput)), true
+	case "Mutation.setSearchStopWords":
+		if e.ComplexityRoot.Mutation.SetSearchStopWords == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setSearchStopWords_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetSearchStopWords(childComplexity, args["input"].(model.SetSearchStopWordsInput)), true
+	case "Mutation.setSearchSynonyms":
+		if e.ComplexityRoot.Mutation.SetSearchSynonyms == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setSearchSynonyms_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetSearchSynonyms(childComplexity, args["input"].(model.SetSearchSynonymsInput)), true
 	case "Mutation.updateDocument":
 		if e.ComplexityRoot.Mutation.UpdateDocument == nil {
 			break
@@ -1371,6 +1466,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.SearchDocuments(childComplexity, args["query"].(*string), args["mode"].(model.SearchMode), args["pathPrefix"].(*string), args["tagIds"].([]int), args["tagMatch"].(model.TagMatch), args["near"].(*model.NearInput), args["within"].(*model.BoundingBoxInput), args["metadata"].(json.RawMessage), args["authorId"].(*string), args["createdAt"].(*query.Time), args["language"].(string), args["weights"].(model.HybridWeightsInput), args["first"].(int), args["after"].(*string), args["offset"].(int), args["explain"].(bool)), true
+	case "Query.searchSettings":
+		if e.ComplexityRoot.Query.SearchSettings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.SearchSettings(childComplexity), true
+	case "Query.searchSuggestions":
+		if e.ComplexityRoot.Query.SearchSuggestions == nil {
+			break
+		}
+
+		args, err := ec.field_Query_searchSuggestions_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SearchSuggestions(childComplexity, args["prefix"].(string), args["language"].(*string), args["first"].(int)), true
 	case "Query.user":
 		if e.ComplexityRoot.Query.User == nil {
 			break
@@ -1410,6 +1522,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
+
+	case "RemoveSearchSynonymsPayload.synonyms":
+		if e.ComplexityRoot.RemoveSearchSynonymsPayload.Synonyms == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveSearchSynonymsPayload.Synonyms(childComplexity), true
 
 	case "RetryJobPayload.job":
 		if e.ComplexityRoot.RetryJobPayload.Job == nil {
@@ -1648,6 +1767,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SearchScores.Words(childComplexity), true
 
+	case "SearchSettings.stopWords":
+		if e.ComplexityRoot.SearchSettings.StopWords == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSettings.StopWords(childComplexity), true
+	case "SearchSettings.synonymsConnection":
+		if e.ComplexityRoot.SearchSettings.SynonymsConnection == nil {
+			break
+		}
+
+		args, err := ec.field_SearchSettings_synonymsConnection_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.SearchSettings.SynonymsConnection(childComplexity, args["first"].(*int), args["after"].(*string)), true
+
 	case "SearchStep.indexes":
 		if e.ComplexityRoot.SearchStep.Indexes == nil {
 			break
@@ -1672,6 +1809,108 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SearchStep.Plan(childComplexity), true
+
+	case "SearchSuggestion.documents":
+		if e.ComplexityRoot.SearchSuggestion.Documents == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSuggestion.Documents(childComplexity), true
+	case "SearchSuggestion.kind":
+		if e.ComplexityRoot.SearchSuggestion.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSuggestion.Kind(childComplexity), true
+	case "SearchSuggestion.text":
+		if e.ComplexityRoot.SearchSuggestion.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSuggestion.Text(childComplexity), true
+
+	case "SearchSynonyms.createdAt":
+		if e.ComplexityRoot.SearchSynonyms.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSynonyms.CreatedAt(childComplexity), true
+	case "SearchSynonyms.id":
+		if e.ComplexityRoot.SearchSynonyms.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSynonyms.ID(childComplexity), true
+	case "SearchSynonyms.synonyms":
+		if e.ComplexityRoot.SearchSynonyms.Synonyms == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSynonyms.Synonyms(childComplexity), true
+	case "SearchSynonyms.term":
+		if e.ComplexityRoot.SearchSynonyms.Term == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSynonyms.Term(childComplexity), true
+	case "SearchSynonyms.updatedAt":
+		if e.ComplexityRoot.SearchSynonyms.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSynonyms.UpdatedAt(childComplexity), true
+
+	case "SearchSynonymsConnection.edges":
+		if e.ComplexityRoot.SearchSynonymsConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSynonymsConnection.Edges(childComplexity), true
+	case "SearchSynonymsConnection.nodes":
+		if e.ComplexityRoot.SearchSynonymsConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSynonymsConnection.Nodes(childComplexity), true
+	case "SearchSynonymsConnection.pageInfo":
+		if e.ComplexityRoot.SearchSynonymsConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSynonymsConnection.PageInfo(childComplexity), true
+	case "SearchSynonymsConnection.totalCount":
+		if e.ComplexityRoot.SearchSynonymsConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSynonymsConnection.TotalCount(childComplexity), true
+
+	case "SearchSynonymsEdge.cursor":
+		if e.ComplexityRoot.SearchSynonymsEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSynonymsEdge.Cursor(childComplexity), true
+	case "SearchSynonymsEdge.node":
+		if e.ComplexityRoot.SearchSynonymsEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchSynonymsEdge.Node(childComplexity), true
+
+	case "SetSearchStopWordsPayload.settings":
+		if e.ComplexityRoot.SetSearchStopWordsPayload.Settings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetSearchStopWordsPayload.Settings(childComplexity), true
+
+	case "SetSearchSynonymsPayload.synonyms":
+		if e.ComplexityRoot.SetSearchSynonymsPayload.Synonyms == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetSearchSynonymsPayload.Synonyms(childComplexity), true
 
 	case "Subscription.jobUpdates":
 		if e.ComplexityRoot.Subscription.JobUpdates == nil {
@@ -1819,8 +2058,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputNearInput,
 		ec.unmarshalInputPathFacetInput,
 		ec.unmarshalInputPathFilter,
+		ec.unmarshalInputRemoveSearchSynonymsInput,
 		ec.unmarshalInputRetryJobInput,
 		ec.unmarshalInputRevokeApiKeyInput,
+		ec.unmarshalInputSetSearchStopWordsInput,
+		ec.unmarshalInputSetSearchSynonymsInput,
 		ec.unmarshalInputStringFilter,
 		ec.unmarshalInputTagFilter,
 		ec.unmarshalInputTimeFilter,
@@ -3089,6 +3331,134 @@ extend type Query {
   ): SearchConnection! @auth(scope: "documents:read")
 }
 `, BuiltIn: false},
+	{Name: "../schema/search_settings.graphqls", Input: `"How searches of the tenant read words."
+type SearchSettings {
+  "Words that searches leave out, beside those of the language: lower case, without accents, sorted."
+  stopWords: [String!]!
+  "Words that stand for others, by term."
+  synonymsConnection(
+    "How many, 1 to 100."
+    first: Int = 20
+    "Start behind this cursor."
+    after: String
+  ): SearchSynonymsConnection!
+}
+
+"A term and what a search for it finds, too."
+type SearchSynonyms {
+  "The uuid."
+  id: ID!
+  "The word or words that somebody looks for: lower case, without accents."
+  term: String!
+  "What is found, too; in the form of the term."
+  synonyms: [String!]!
+  "When it was first set."
+  createdAt: Time!
+  "When it was last set."
+  updatedAt: Time!
+}
+
+"A term with synonyms and its place in the list."
+type SearchSynonymsEdge {
+  "The term with its synonyms."
+  node: SearchSynonyms!
+  "The place, for ` + "`" + `after` + "`" + `."
+  cursor: String!
+}
+
+"A page of terms with synonyms."
+type SearchSynonymsConnection {
+  "The terms with their cursors."
+  edges: [SearchSynonymsEdge!]!
+  "The terms."
+  nodes: [SearchSynonyms!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many terms have synonyms. Counted only when asked for."
+  totalCount: Int!
+}
+
+"What a suggestion is."
+enum SearchSuggestionKind {
+  "What was typed, with its last word completed."
+  WORD
+  "The title of a document."
+  TITLE
+}
+
+"How what somebody types may go on."
+type SearchSuggestion {
+  "The whole text."
+  text: String!
+  "How many documents have the completed word, or that title. Lags behind by seconds."
+  documents: Int!
+  "What it is."
+  kind: SearchSuggestionKind!
+}
+
+extend type Query {
+  "How searches of the tenant read words."
+  searchSettings: SearchSettings! @auth(scope: "documents:read")
+  "Completes what somebody types: words of the documents first, the most frequent first, then titles that begin so. Words that resemble the last one stand in where none begins with it."
+  searchSuggestions(
+    "What has been typed, at most 200 characters. The last word is completed, unless a space follows it."
+    prefix: String!
+    "Only words of documents in this language."
+    language: String
+    "How many, 1 to 20."
+    first: Int! = 8
+  ): [SearchSuggestion!]! @auth(scope: "documents:read")
+}
+
+extend type Mutation {
+  "Makes these the words that searches leave out."
+  setSearchStopWords("The words." input: SetSearchStopWordsInput!): SetSearchStopWordsPayload! @auth(scope: "search:write")
+  "Makes these the synonyms of a term, in place of those it has."
+  setSearchSynonyms("The term and its synonyms." input: SetSearchSynonymsInput!): SetSearchSynonymsPayload! @auth(scope: "search:write")
+  "Takes the synonyms of a term away. Where the term is a synonym of others it stays."
+  removeSearchSynonyms("The term." input: RemoveSearchSynonymsInput!): RemoveSearchSynonymsPayload! @auth(scope: "search:write")
+}
+
+"Words that searches leave out."
+input SetSearchStopWordsInput {
+  "At most 1,000, each one word of 1 to 100 characters, in whatever case. None for none."
+  words: [String!]!
+}
+
+"The new settings."
+type SetSearchStopWordsPayload {
+  "The settings."
+  settings: SearchSettings!
+}
+
+"A term and its synonyms."
+input SetSearchSynonymsInput {
+  "1 to 5 words of 1 to 100 characters in all, in whatever case. A tenant has at most 5,000 terms."
+  term: String!
+  "1 to 50, each like the term."
+  synonyms: [String!]!
+  "Make the term a synonym of each of them, too, beside those that they have."
+  bothWays: Boolean! = false
+}
+
+"The term as it is now."
+type SetSearchSynonymsPayload {
+  "The term with its synonyms."
+  synonyms: SearchSynonyms!
+}
+
+"Which term."
+input RemoveSearchSynonymsInput {
+  "The term, in whatever case."
+  term: String!
+}
+
+"The term as it was."
+type RemoveSearchSynonymsPayload {
+  "The term with the synonyms it had."
+  synonyms: SearchSynonyms!
+}
+`, BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
 
@@ -3452,6 +3822,14 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_RemoveSearchSynonymsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "synonyms":
+		return ec.fieldContext_RemoveSearchSynonymsPayload_synonyms(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RemoveSearchSynonymsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RetryJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
@@ -3590,6 +3968,16 @@ func (ec *executionContext) childFields_SearchScores(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type SearchScores", field.Name)
 }
 
+func (ec *executionContext) childFields_SearchSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "stopWords":
+		return ec.fieldContext_SearchSettings_stopWords(ctx, field)
+	case "synonymsConnection":
+		return ec.fieldContext_SearchSettings_synonymsConnection(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchSettings", field.Name)
+}
+
 func (ec *executionContext) childFields_SearchStep(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -3602,6 +3990,74 @@ func (ec *executionContext) childFields_SearchStep(ctx context.Context, field gr
 		return ec.fieldContext_SearchStep_plan(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SearchStep", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchSuggestion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "text":
+		return ec.fieldContext_SearchSuggestion_text(ctx, field)
+	case "documents":
+		return ec.fieldContext_SearchSuggestion_documents(ctx, field)
+	case "kind":
+		return ec.fieldContext_SearchSuggestion_kind(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchSuggestion", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchSynonyms(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_SearchSynonyms_id(ctx, field)
+	case "term":
+		return ec.fieldContext_SearchSynonyms_term(ctx, field)
+	case "synonyms":
+		return ec.fieldContext_SearchSynonyms_synonyms(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_SearchSynonyms_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_SearchSynonyms_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchSynonyms", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchSynonymsConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SearchSynonymsConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_SearchSynonymsConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SearchSynonymsConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SearchSynonymsConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchSynonymsConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchSynonymsEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_SearchSynonymsEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_SearchSynonymsEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchSynonymsEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_SetSearchStopWordsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "settings":
+		return ec.fieldContext_SetSearchStopWordsPayload_settings(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetSearchStopWordsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetSearchSynonymsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "synonyms":
+		return ec.fieldContext_SetSearchSynonymsPayload_synonyms(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetSearchSynonymsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Tenant(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3916,6 +4372,20 @@ func (ec *executionContext) field_Mutation_enqueueJobs_args(ctx context.Context,
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_removeSearchSynonyms_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.RemoveSearchSynonymsInput, error) {
+			return ec.unmarshalNRemoveSearchSynonymsInput2stackforgeᚋgraphᚋmodelᚐRemoveSearchSynonymsInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_retryJob_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3936,6 +4406,34 @@ func (ec *executionContext) field_Mutation_revokeApiKey_args(ctx context.Context
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.RevokeAPIKeyInput, error) {
 			return ec.unmarshalNRevokeApiKeyInput2stackforgeᚋgraphᚋmodelᚐRevokeAPIKeyInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_setSearchStopWords_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.SetSearchStopWordsInput, error) {
+			return ec.unmarshalNSetSearchStopWordsInput2stackforgeᚋgraphᚋmodelᚐSetSearchStopWordsInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_setSearchSynonyms_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.SetSearchSynonymsInput, error) {
+			return ec.unmarshalNSetSearchSynonymsInput2stackforgeᚋgraphᚋmodelᚐSetSearchSynonymsInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4354,6 +4852,36 @@ func (ec *executionContext) field_Query_searchDocuments_args(ctx context.Context
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_searchSuggestions_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "prefix",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["prefix"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "language",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["language"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_user_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4453,6 +4981,28 @@ func (ec *executionContext) field_SearchHit_highlights_args(ctx context.Context,
 		return nil, err
 	}
 	args["words"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_SearchSettings_synonymsConnection_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
 	return args, nil
 }
 
@@ -7812,6 +8362,192 @@ func (ec *executionContext) fieldContext_Mutation_retryJob(ctx context.Context, 
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_setSearchStopWords(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_setSearchStopWords(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetSearchStopWords(ctx, fc.Args["input"].(model.SetSearchStopWordsInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "search:write")
+				if err != nil {
+					var zeroVal model.SetSearchStopWordsPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.SetSearchStopWordsPayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.SetSearchStopWordsPayload) graphql.Marshaler {
+			return ec.marshalNSetSearchStopWordsPayload2stackforgeᚋgraphᚋmodelᚐSetSearchStopWordsPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_setSearchStopWords(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SetSearchStopWordsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_setSearchStopWords_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_setSearchSynonyms(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_setSearchSynonyms(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetSearchSynonyms(ctx, fc.Args["input"].(model.SetSearchSynonymsInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "search:write")
+				if err != nil {
+					var zeroVal model.SetSearchSynonymsPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.SetSearchSynonymsPayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.SetSearchSynonymsPayload) graphql.Marshaler {
+			return ec.marshalNSetSearchSynonymsPayload2stackforgeᚋgraphᚋmodelᚐSetSearchSynonymsPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_setSearchSynonyms(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SetSearchSynonymsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_setSearchSynonyms_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_removeSearchSynonyms(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_removeSearchSynonyms(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RemoveSearchSynonyms(ctx, fc.Args["input"].(model.RemoveSearchSynonymsInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "search:write")
+				if err != nil {
+					var zeroVal model.RemoveSearchSynonymsPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.RemoveSearchSynonymsPayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.RemoveSearchSynonymsPayload) graphql.Marshaler {
+			return ec.marshalNRemoveSearchSynonymsPayload2stackforgeᚋgraphᚋmodelᚐRemoveSearchSynonymsPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_removeSearchSynonyms(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RemoveSearchSynonymsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_removeSearchSynonyms_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *model.PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8776,6 +9512,118 @@ func (ec *executionContext) fieldContext_Query_searchDocuments(ctx context.Conte
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_searchSettings(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_searchSettings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().SearchSettings(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "documents:read")
+				if err != nil {
+					var zeroVal searchsettings.Settings
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal searchsettings.Settings
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v searchsettings.Settings) graphql.Marshaler {
+			return ec.marshalNSearchSettings2stackforgeᚋrepoᚋsearchsettingsᚐSettings(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_searchSettings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchSettings(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_searchSuggestions(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_searchSuggestions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().SearchSuggestions(ctx, fc.Args["prefix"].(string), fc.Args["language"].(*string), fc.Args["first"].(int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "documents:read")
+				if err != nil {
+					var zeroVal []searchsettings.Suggestion
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal []searchsettings.Suggestion
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []searchsettings.Suggestion) graphql.Marshaler {
+			return ec.marshalNSearchSuggestion2ᚕstackforgeᚋrepoᚋsearchsettingsᚐSuggestionᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_searchSuggestions(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchSuggestion(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_searchSuggestions_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query___type(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8847,6 +9695,38 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields___Schema(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RemoveSearchSynonymsPayload_synonyms(ctx context.Context, field graphql.CollectedField, obj *model.RemoveSearchSynonymsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RemoveSearchSynonymsPayload_synonyms(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Synonyms, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v searchsettings.Synonyms) graphql.Marshaler {
+			return ec.marshalNSearchSynonyms2stackforgeᚋrepoᚋsearchsettingsᚐSynonyms(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RemoveSearchSynonymsPayload_synonyms(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RemoveSearchSynonymsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchSynonyms(ctx, field)
 		},
 	}
 	return fc, nil
@@ -9857,6 +10737,73 @@ func (ec *executionContext) fieldContext_SearchScores_similarity(_ context.Conte
 	return graphql.NewScalarFieldContext("SearchScores", field, false, false, errors.New("field of type Float does not have child fields"))
 }
 
+func (ec *executionContext) _SearchSettings_stopWords(ctx context.Context, field graphql.CollectedField, obj *searchsettings.Settings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSettings_stopWords(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StopWords, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSettings_stopWords(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchSettings", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SearchSettings_synonymsConnection(ctx context.Context, field graphql.CollectedField, obj *searchsettings.Settings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSettings_synonymsConnection(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.SearchSettings().SynonymsConnection(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.SearchSynonymsConnection) graphql.Marshaler {
+			return ec.marshalNSearchSynonymsConnection2stackforgeᚋgraphᚋmodelᚐSearchSynonymsConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSettings_synonymsConnection(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchSettings",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchSynonymsConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_SearchSettings_synonymsConnection_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _SearchStep_name(ctx context.Context, field graphql.CollectedField, obj *search.Step) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9947,6 +10894,428 @@ func (ec *executionContext) _SearchStep_plan(ctx context.Context, field graphql.
 }
 func (ec *executionContext) fieldContext_SearchStep_plan(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SearchStep", field, false, false, errors.New("field of type JSON does not have child fields"))
+}
+
+func (ec *executionContext) _SearchSuggestion_text(ctx context.Context, field graphql.CollectedField, obj *searchsettings.Suggestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSuggestion_text(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Text, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSuggestion_text(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchSuggestion", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SearchSuggestion_documents(ctx context.Context, field graphql.CollectedField, obj *searchsettings.Suggestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSuggestion_documents(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Documents, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSuggestion_documents(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchSuggestion", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _SearchSuggestion_kind(ctx context.Context, field graphql.CollectedField, obj *searchsettings.Suggestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSuggestion_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v searchsettings.Kind) graphql.Marshaler {
+			return ec.marshalNSearchSuggestionKind2stackforgeᚋrepoᚋsearchsettingsᚐKind(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSuggestion_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchSuggestion", field, false, false, errors.New("field of type SearchSuggestionKind does not have child fields"))
+}
+
+func (ec *executionContext) _SearchSynonyms_id(ctx context.Context, field graphql.CollectedField, obj *searchsettings.Synonyms) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSynonyms_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+			return ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSynonyms_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchSynonyms", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _SearchSynonyms_term(ctx context.Context, field graphql.CollectedField, obj *searchsettings.Synonyms) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSynonyms_term(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Term, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSynonyms_term(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchSynonyms", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SearchSynonyms_synonyms(ctx context.Context, field graphql.CollectedField, obj *searchsettings.Synonyms) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSynonyms_synonyms(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Synonyms, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSynonyms_synonyms(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchSynonyms", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SearchSynonyms_createdAt(ctx context.Context, field graphql.CollectedField, obj *searchsettings.Synonyms) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSynonyms_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSynonyms_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchSynonyms", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _SearchSynonyms_updatedAt(ctx context.Context, field graphql.CollectedField, obj *searchsettings.Synonyms) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSynonyms_updatedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSynonyms_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchSynonyms", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _SearchSynonymsConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.SearchSynonymsConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSynonymsConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []model.SearchSynonymsEdge) graphql.Marshaler {
+			return ec.marshalNSearchSynonymsEdge2ᚕstackforgeᚋgraphᚋmodelᚐSearchSynonymsEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSynonymsConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchSynonymsConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchSynonymsEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchSynonymsConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.SearchSynonymsConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSynonymsConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []searchsettings.Synonyms) graphql.Marshaler {
+			return ec.marshalNSearchSynonyms2ᚕstackforgeᚋrepoᚋsearchsettingsᚐSynonymsᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSynonymsConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchSynonymsConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchSynonyms(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchSynonymsConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.SearchSynonymsConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSynonymsConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2stackforgeᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSynonymsConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchSynonymsConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchSynonymsConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *model.SearchSynonymsConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSynonymsConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.SearchSynonymsConnection().TotalCount(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSynonymsConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchSynonymsConnection", field, true, true, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _SearchSynonymsEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.SearchSynonymsEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSynonymsEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v searchsettings.Synonyms) graphql.Marshaler {
+			return ec.marshalNSearchSynonyms2stackforgeᚋrepoᚋsearchsettingsᚐSynonyms(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSynonymsEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SearchSynonymsEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchSynonyms(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SearchSynonymsEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.SearchSynonymsEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchSynonymsEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchSynonymsEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchSynonymsEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SetSearchStopWordsPayload_settings(ctx context.Context, field graphql.CollectedField, obj *model.SetSearchStopWordsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SetSearchStopWordsPayload_settings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Settings, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v searchsettings.Settings) graphql.Marshaler {
+			return ec.marshalNSearchSettings2stackforgeᚋrepoᚋsearchsettingsᚐSettings(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SetSearchStopWordsPayload_settings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetSearchStopWordsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchSettings(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SetSearchSynonymsPayload_synonyms(ctx context.Context, field graphql.CollectedField, obj *model.SetSearchSynonymsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SetSearchSynonymsPayload_synonyms(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Synonyms, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v searchsettings.Synonyms) graphql.Marshaler {
+			return ec.marshalNSearchSynonyms2stackforgeᚋrepoᚋsearchsettingsᚐSynonyms(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SetSearchSynonymsPayload_synonyms(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetSearchSynonymsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchSynonyms(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Subscription_jobUpdates(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
@@ -12505,6 +13874,36 @@ func (ec *executionContext) unmarshalInputPathFilter(ctx context.Context, obj an
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputRemoveSearchSynonymsInput(ctx context.Context, obj any) (model.RemoveSearchSynonymsInput, error) {
+	var it model.RemoveSearchSynonymsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"term"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "term":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("term"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Term = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputRetryJobInput(ctx context.Context, obj any) (model.RetryJobInput, error) {
 	var it model.RetryJobInput
 	if obj == nil {
@@ -12560,6 +13959,84 @@ func (ec *executionContext) unmarshalInputRevokeApiKeyInput(ctx context.Context,
 				return it, err
 			}
 			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputSetSearchStopWordsInput(ctx context.Context, obj any) (model.SetSearchStopWordsInput, error) {
+	var it model.SetSearchStopWordsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"words"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "words":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("words"))
+			data, err := ec.unmarshalNString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Words = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputSetSearchSynonymsInput(ctx context.Context, obj any) (model.SetSearchSynonymsInput, error) {
+	var it model.SetSearchSynonymsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["bothWays"]; !present {
+		asMap["bothWays"] = false
+	}
+
+	fieldsInOrder := [...]string{"term", "synonyms", "bothWays"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "term":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("term"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Term = data
+		case "synonyms":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("synonyms"))
+			data, err := ec.unmarshalNString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Synonyms = data
+		case "bothWays":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("bothWays"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BothWays = data
 		}
 	}
 	return it, nil
@@ -14422,6 +15899,27 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "setSearchStopWords":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_setSearchStopWords(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "setSearchSynonyms":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_setSearchSynonyms(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "removeSearchSynonyms":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_removeSearchSynonyms(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -14871,6 +16369,50 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "searchSettings":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_searchSettings(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "searchSuggestions":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_searchSuggestions(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "__type":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Query___type(ctx, field)
@@ -14884,6 +16426,47 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var removeSearchSynonymsPayloadImplementors = []string{"RemoveSearchSynonymsPayload"}
+
+func (ec *executionContext) _RemoveSearchSynonymsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RemoveSearchSynonymsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, removeSearchSynonymsPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeRemoveSearchSynonymsPayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RemoveSearchSynonymsPayload")
+		case "synonyms":
+			out.Values[i] = ec._RemoveSearchSynonymsPayload_synonyms(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -15680,6 +17263,85 @@ func (ec *executionContext) _SearchScores(ctx context.Context, sel ast.Selection
 	return out
 }
 
+var searchSettingsImplementors = []string{"SearchSettings"}
+
+func (ec *executionContext) _SearchSettings(ctx context.Context, sel ast.SelectionSet, obj *searchsettings.Settings) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, searchSettingsImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchSettings); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SearchSettings")
+		case "stopWords":
+			out.Values[i] = ec._SearchSettings_stopWords(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "synonymsConnection":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SearchSettings_synonymsConnection(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var searchStepImplementors = []string{"SearchStep"}
 
 func (ec *executionContext) _SearchStep(ctx context.Context, sel ast.SelectionSet, obj *search.Step) graphql.Marshaler {
@@ -15712,6 +17374,335 @@ func (ec *executionContext) _SearchStep(ctx context.Context, sel ast.SelectionSe
 			}
 		case "plan":
 			out.Values[i] = ec._SearchStep_plan(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var searchSuggestionImplementors = []string{"SearchSuggestion"}
+
+func (ec *executionContext) _SearchSuggestion(ctx context.Context, sel ast.SelectionSet, obj *searchsettings.Suggestion) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, searchSuggestionImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchSuggestion); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SearchSuggestion")
+		case "text":
+			out.Values[i] = ec._SearchSuggestion_text(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "documents":
+			out.Values[i] = ec._SearchSuggestion_documents(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "kind":
+			out.Values[i] = ec._SearchSuggestion_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var searchSynonymsImplementors = []string{"SearchSynonyms"}
+
+func (ec *executionContext) _SearchSynonyms(ctx context.Context, sel ast.SelectionSet, obj *searchsettings.Synonyms) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, searchSynonymsImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchSynonyms); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SearchSynonyms")
+		case "id":
+			out.Values[i] = ec._SearchSynonyms_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "term":
+			out.Values[i] = ec._SearchSynonyms_term(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "synonyms":
+			out.Values[i] = ec._SearchSynonyms_synonyms(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createdAt":
+			out.Values[i] = ec._SearchSynonyms_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updatedAt":
+			out.Values[i] = ec._SearchSynonyms_updatedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var searchSynonymsConnectionImplementors = []string{"SearchSynonymsConnection"}
+
+func (ec *executionContext) _SearchSynonymsConnection(ctx context.Context, sel ast.SelectionSet, obj *model.SearchSynonymsConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, searchSynonymsConnectionImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchSynonymsConnection); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SearchSynonymsConnection")
+		case "edges":
+			out.Values[i] = ec._SearchSynonymsConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "nodes":
+			out.Values[i] = ec._SearchSynonymsConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pageInfo":
+			out.Values[i] = ec._SearchSynonymsConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "totalCount":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SearchSynonymsConnection_totalCount(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var searchSynonymsEdgeImplementors = []string{"SearchSynonymsEdge"}
+
+func (ec *executionContext) _SearchSynonymsEdge(ctx context.Context, sel ast.SelectionSet, obj *model.SearchSynonymsEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, searchSynonymsEdgeImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchSynonymsEdge); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SearchSynonymsEdge")
+		case "node":
+			out.Values[i] = ec._SearchSynonymsEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = ec._SearchSynonymsEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var setSearchStopWordsPayloadImplementors = []string{"SetSearchStopWordsPayload"}
+
+func (ec *executionContext) _SetSearchStopWordsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.SetSearchStopWordsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, setSearchStopWordsPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSetSearchStopWordsPayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SetSearchStopWordsPayload")
+		case "settings":
+			out.Values[i] = ec._SetSearchStopWordsPayload_settings(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var setSearchSynonymsPayloadImplementors = []string{"SetSearchSynonymsPayload"}
+
+func (ec *executionContext) _SetSearchSynonymsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.SetSearchSynonymsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, setSearchSynonymsPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSetSearchSynonymsPayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SetSearchSynonymsPayload")
+		case "synonyms":
+			out.Values[i] = ec._SetSearchSynonymsPayload_synonyms(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -17153,6 +19144,15 @@ func (ec *executionContext) unmarshalNPathFacetInput2stackforgeᚋgraphᚋmodel�
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNRemoveSearchSynonymsInput2stackforgeᚋgraphᚋmodelᚐRemoveSearchSynonymsInput(ctx context.Context, v any) (model.RemoveSearchSynonymsInput, error) {
+	res, err := ec.unmarshalInputRemoveSearchSynonymsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRemoveSearchSynonymsPayload2stackforgeᚋgraphᚋmodelᚐRemoveSearchSynonymsPayload(ctx context.Context, sel ast.SelectionSet, v model.RemoveSearchSynonymsPayload) graphql.Marshaler {
+	return ec._RemoveSearchSynonymsPayload(ctx, sel, &v)
+}
+
 func (ec *executionContext) unmarshalNRetryJobInput2stackforgeᚋgraphᚋmodelᚐRetryJobInput(ctx context.Context, v any) (model.RetryJobInput, error) {
 	res, err := ec.unmarshalInputRetryJobInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -17336,6 +19336,10 @@ func (ec *executionContext) marshalNSearchScores2stackforgeᚋrepoᚋsearchᚐSc
 	return ec._SearchScores(ctx, sel, &v)
 }
 
+func (ec *executionContext) marshalNSearchSettings2stackforgeᚋrepoᚋsearchsettingsᚐSettings(ctx context.Context, sel ast.SelectionSet, v searchsettings.Settings) graphql.Marshaler {
+	return ec._SearchSettings(ctx, sel, &v)
+}
+
 func (ec *executionContext) marshalNSearchStep2stackforgeᚋrepoᚋsearchᚐStep(ctx context.Context, sel ast.SelectionSet, v search.Step) graphql.Marshaler {
 	return ec._SearchStep(ctx, sel, &v)
 }
@@ -17348,6 +19352,107 @@ func (ec *executionContext) marshalNSearchStep2ᚕstackforgeᚋrepoᚋsearchᚐS
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNSearchStep2stackforgeᚋrepoᚋsearchᚐStep(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSearchSuggestion2stackforgeᚋrepoᚋsearchsettingsᚐSuggestion(ctx context.Context, sel ast.SelectionSet, v searchsettings.Suggestion) graphql.Marshaler {
+	return ec._SearchSuggestion(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSearchSuggestion2ᚕstackforgeᚋrepoᚋsearchsettingsᚐSuggestionᚄ(ctx context.Context, sel ast.SelectionSet, v []searchsettings.Suggestion) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, searchSuggestionImplementors), v, (*direct).writeSearchSuggestion); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSearchSuggestion2stackforgeᚋrepoᚋsearchsettingsᚐSuggestion(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNSearchSuggestionKind2stackforgeᚋrepoᚋsearchsettingsᚐKind(ctx context.Context, v any) (searchsettings.Kind, error) {
+	tmp, err := scalar.UnmarshalString(v)
+	res := unmarshalNSearchSuggestionKind2stackforgeᚋrepoᚋsearchsettingsᚐKind[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSearchSuggestionKind2stackforgeᚋrepoᚋsearchsettingsᚐKind(ctx context.Context, sel ast.SelectionSet, v searchsettings.Kind) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalString(marshalNSearchSuggestionKind2stackforgeᚋrepoᚋsearchsettingsᚐKind[v])
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+var (
+	unmarshalNSearchSuggestionKind2stackforgeᚋrepoᚋsearchsettingsᚐKind = map[string]searchsettings.Kind{
+		"WORD":  searchsettings.Word,
+		"TITLE": searchsettings.Title,
+	}
+	marshalNSearchSuggestionKind2stackforgeᚋrepoᚋsearchsettingsᚐKind = map[searchsettings.Kind]string{
+		searchsettings.Word:  "WORD",
+		searchsettings.Title: "TITLE",
+	}
+)
+
+func (ec *executionContext) marshalNSearchSynonyms2stackforgeᚋrepoᚋsearchsettingsᚐSynonyms(ctx context.Context, sel ast.SelectionSet, v searchsettings.Synonyms) graphql.Marshaler {
+	return ec._SearchSynonyms(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSearchSynonyms2ᚕstackforgeᚋrepoᚋsearchsettingsᚐSynonymsᚄ(ctx context.Context, sel ast.SelectionSet, v []searchsettings.Synonyms) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, searchSynonymsImplementors), v, (*direct).writeSearchSynonyms); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSearchSynonyms2stackforgeᚋrepoᚋsearchsettingsᚐSynonyms(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSearchSynonymsConnection2stackforgeᚋgraphᚋmodelᚐSearchSynonymsConnection(ctx context.Context, sel ast.SelectionSet, v model.SearchSynonymsConnection) graphql.Marshaler {
+	return ec._SearchSynonymsConnection(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSearchSynonymsEdge2stackforgeᚋgraphᚋmodelᚐSearchSynonymsEdge(ctx context.Context, sel ast.SelectionSet, v model.SearchSynonymsEdge) graphql.Marshaler {
+	return ec._SearchSynonymsEdge(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSearchSynonymsEdge2ᚕstackforgeᚋgraphᚋmodelᚐSearchSynonymsEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.SearchSynonymsEdge) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, searchSynonymsEdgeImplementors), v, (*direct).writeSearchSynonymsEdge); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSearchSynonymsEdge2stackforgeᚋgraphᚋmodelᚐSearchSynonymsEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -17397,6 +19502,24 @@ func (ec *executionContext) marshalNSearchWarning2ᚕstackforgeᚋgraphᚋmodel�
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalNSetSearchStopWordsInput2stackforgeᚋgraphᚋmodelᚐSetSearchStopWordsInput(ctx context.Context, v any) (model.SetSearchStopWordsInput, error) {
+	res, err := ec.unmarshalInputSetSearchStopWordsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSetSearchStopWordsPayload2stackforgeᚋgraphᚋmodelᚐSetSearchStopWordsPayload(ctx context.Context, sel ast.SelectionSet, v model.SetSearchStopWordsPayload) graphql.Marshaler {
+	return ec._SetSearchStopWordsPayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNSetSearchSynonymsInput2stackforgeᚋgraphᚋmodelᚐSetSearchSynonymsInput(ctx context.Context, v any) (model.SetSearchSynonymsInput, error) {
+	res, err := ec.unmarshalInputSetSearchSynonymsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSetSearchSynonymsPayload2stackforgeᚋgraphᚋmodelᚐSetSearchSynonymsPayload(ctx context.Context, sel ast.SelectionSet, v model.SetSearchSynonymsPayload) graphql.Marshaler {
+	return ec._SetSearchSynonymsPayload(ctx, sel, &v)
 }
 
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {

@@ -13,6 +13,7 @@ import (
 	"stackforge/repo/capability"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
+	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
 	"stackforge/tenant"
@@ -20,13 +21,14 @@ import (
 
 // Deps is what the resolvers call.
 type Deps struct {
-	Capabilities *capability.Repo
-	Documents    *document.Repo
-	Jobs         *job.Repo
-	Keys         *apikey.Repo
-	Search       *app.Searcher
-	Tenants      *tenancy.Repo
-	Users        *user.Repo
+	Capabilities   *capability.Repo
+	Documents      *document.Repo
+	Jobs           *job.Repo
+	Keys           *apikey.Repo
+	Search         *app.Searcher
+	SearchSettings *searchsettings.Repo
+	Tenants        *tenancy.Repo
+	Users          *user.Repo
 
 	// Updates subscribes to the changes of jobs.
 	Updates JobUpdates
@@ -44,15 +46,17 @@ type Resolver struct{ Deps }
 var _ graph.ResolverRoot = (*Resolver)(nil)
 
 type (
-	queryRoot          struct{ *Resolver }
-	mutationRoot       struct{ *Resolver }
-	subscriptionRoot   struct{ *Resolver }
-	documentConnection struct{ *Resolver }
-	searchConnection   struct{ *Resolver }
-	searchHit          struct{ *Resolver }
-	jobConnection      struct{ *Resolver }
-	jobUpdate          struct{ *Resolver }
-	userConnection     struct{ *Resolver }
+	queryRoot                struct{ *Resolver }
+	mutationRoot             struct{ *Resolver }
+	subscriptionRoot         struct{ *Resolver }
+	documentConnection       struct{ *Resolver }
+	searchConnection         struct{ *Resolver }
+	searchHit                struct{ *Resolver }
+	searchSettings           struct{ *Resolver }
+	searchSynonymsConnection struct{ *Resolver }
+	jobConnection            struct{ *Resolver }
+	jobUpdate                struct{ *Resolver }
+	userConnection           struct{ *Resolver }
 )
 
 // Query returns the resolvers of queries.
@@ -74,6 +78,14 @@ func (r *Resolver) SearchConnection() graph.SearchConnectionResolver { return &s
 
 // SearchHit returns the resolvers of what a hit computes on demand.
 func (r *Resolver) SearchHit() graph.SearchHitResolver { return &searchHit{r} }
+
+// SearchSettings returns the resolvers of what the settings compute on demand.
+func (r *Resolver) SearchSettings() graph.SearchSettingsResolver { return &searchSettings{r} }
+
+// SearchSynonymsConnection returns the resolvers of what a page of synonyms computes on demand.
+func (r *Resolver) SearchSynonymsConnection() graph.SearchSynonymsConnectionResolver {
+	return &searchSynonymsConnection{r}
+}
 
 // JobConnection returns the resolvers of what a page of jobs computes on demand.
 func (r *Resolver) JobConnection() graph.JobConnectionResolver { return &jobConnection{r} }

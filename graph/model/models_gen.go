@@ -12,6 +12,7 @@ import (
 	"stackforge/repo/document"
 	"stackforge/repo/job"
 	"stackforge/repo/search"
+	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
 	"strconv"
@@ -372,6 +373,18 @@ type PathFacetInput struct {
 	Level int `json:"level"`
 }
 
+// Which term.
+type RemoveSearchSynonymsInput struct {
+	// The term, in whatever case.
+	Term string `json:"term"`
+}
+
+// The term as it was.
+type RemoveSearchSynonymsPayload struct {
+	// The term with the synonyms it had.
+	Synonyms searchsettings.Synonyms `json:"synonyms"`
+}
+
 // Which job to run again.
 type RetryJobInput struct {
 	// The number or the hashid.
@@ -451,6 +464,54 @@ type SearchHit struct {
 	// Where title and body match the query, the title first. Empty without a query, and for hits that a vector alone has found.
 	Highlights []search.Highlight `json:"highlights"`
 	Found      *search.Found      `json:"-"`
+}
+
+// A page of terms with synonyms.
+type SearchSynonymsConnection struct {
+	// The terms with their cursors.
+	Edges []SearchSynonymsEdge `json:"edges"`
+	// The terms.
+	Nodes []searchsettings.Synonyms `json:"nodes"`
+	// Where the page stands.
+	PageInfo PageInfo `json:"pageInfo"`
+	// How many terms have synonyms. Counted only when asked for.
+	TotalCount int `json:"totalCount"`
+}
+
+// A term with synonyms and its place in the list.
+type SearchSynonymsEdge struct {
+	// The term with its synonyms.
+	Node searchsettings.Synonyms `json:"node"`
+	// The place, for `after`.
+	Cursor string `json:"cursor"`
+}
+
+// Words that searches leave out.
+type SetSearchStopWordsInput struct {
+	// At most 1,000, each one word of 1 to 100 characters, in whatever case. None for none.
+	Words []string `json:"words"`
+}
+
+// The new settings.
+type SetSearchStopWordsPayload struct {
+	// The settings.
+	Settings searchsettings.Settings `json:"settings"`
+}
+
+// A term and its synonyms.
+type SetSearchSynonymsInput struct {
+	// 1 to 5 words of 1 to 100 characters in all, in whatever case. A tenant has at most 5,000 terms.
+	Term string `json:"term"`
+	// 1 to 50, each like the term.
+	Synonyms []string `json:"synonyms"`
+	// Make the term a synonym of each of them, too, beside those that they have.
+	BothWays bool `json:"bothWays"`
+}
+
+// The term as it is now.
+type SetSearchSynonymsPayload struct {
+	// The term with its synonyms.
+	Synonyms searchsettings.Synonyms `json:"synonyms"`
 }
 
 // Changes of a document.
