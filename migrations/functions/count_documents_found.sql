@@ -1,12 +1,37 @@
--- count_documents_found(…) counts the hits of search_documents_page up to a limit, and says no more than "at least" beyond it.
--- Raises what search_documents_page raises.
-CREATE OR REPLACE FUNCTION count_documents_found(p_tenant_id uuid, p_query text, p_limit int, p_path_prefix text DEFAULT NULL,
-    p_mode text DEFAULT 'fts', p_tag_ids int[] DEFAULT NULL, p_all_tags boolean DEFAULT false, p_metadata hstore DEFAULT NULL,
-    p_longitude double precision DEFAULT NULL, p_latitude double precision DEFAULT NULL, p_radius double precision DEFAULT NULL,
-    p_language text DEFAULT 'en') RETURNS bigint
-LANGUAGE sql STABLE AS $$
-    SELECT count(*) FROM search_documents_page(p_tenant_id, p_query, p_limit, p_path_prefix, p_mode, p_tag_ids, p_all_tags,
-        p_metadata, p_longitude, p_latitude, p_radius, p_language)
-$$;
+-- count_documents_found(tenant, search, limit) counts what find_documents finds, up to a limit: for semantic the documents
+-- with a vector, for hybrid those that match the text. Raises what find_documents raises.
+DROP FUNCTION IF EXISTS count_documents_found(uuid, text, int, text, text, int[], boolean, hstore, double precision, double precision, double precision, text);
+CREATE OR REPLACE FUNCTION count_documents_found(p_tenant_id uuid, p_search jsonb, p_limit int DEFAULT 10000) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_from text := search_matches(p_tenant_id, p_search);
+    v_count bigint;
+BEGIN
+    EXECUTE format('SELECT count(*) FROM (SELECT %s LIMIT %s) x', v_from, p_limit) INTO v_count;
+    RETURN v_count;
+END $$;
 REVOKE EXECUTE ON FUNCTION count_documents_found FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION count_documents_found TO app_api;
+
+-- search_matches(tenant, search) is 'FROM documents d WHERE …' for all that a search matches. Raises 42501 for another tenant.
+CREATE OR REPLACE FUNCTION search_matches(p_tenant_id uuid, p_search jsonb) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_query tsquery;
+    v_sql text := format('FROM documents d WHERE d.tenant_id = %L', p_tenant_id) || search_condition(p_search);
+BEGIN
+    PERFORM assert_tenant(p_tenant_id);
+    v_query := (SELECT t.query FROM search_text(p_tenant_id, p_search) t);
+    IF p_search ->> 'mode' = 'semantic' THEN
+        v_sql := v_sql || ' AND d.embedding IS NOT NULL';
+    ELSIF v_query IS NOT NULL THEN
+        v_sql := v_sql || format(' AND d.search_tsv @@ %L::tsquery', v_query);
+    ELSIF p_search ->> 'query' IS NOT NULL THEN
+        v_sql := v_sql || ' AND false'; -- only stop words or operators
+    END IF;
+    IF jsonb_typeof(p_search -> 'near') = 'object' THEN
+        v_sql := v_sql || (SELECT n.condition FROM search_near(p_search -> 'near') n);
+    END IF;
+    RETURN v_sql;
+END $$;
+REVOKE EXECUTE ON FUNCTION search_matches FROM PUBLIC;

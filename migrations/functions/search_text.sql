@@ -1,0 +1,197 @@
+-- search_text(tenant, search) reads the text of a search in its mode:
+--   query  what a document must match, null when there is no text or nothing is left of it (stop words, operators)
+--   best   what counts most for the rank: of several words for one word the nearest; query itself in mode fts
+--   rows   about how many documents match by the vocabulary's counts, titles how many with their title
+-- fts: web search syntax ("phrase", -word, or) and word* for a prefix; synonyms and stop words of the tenant apply. The
+-- other modes take each word for what it may stand for: fuzzy for words within a distance of a third of its length
+-- (rounded up, at least 1) or with half of its trigrams; soundex and metaphone for those that sound alike.
+-- Raises ZE400 with the field. Internal.
+
+-- search_lexemes(lexemes) is the query for any of the lexemes, null for none.
+CREATE OR REPLACE FUNCTION search_lexemes(p_lexemes text[]) RETURNS tsquery
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN (SELECT string_agg(DISTINCT '''' || replace(replace(l, '\', '\\'), '''', '''''') || '''', '|') FROM unnest(p_lexemes) AS l)::tsquery;
+END $$;
+REVOKE EXECUTE ON FUNCTION search_lexemes FROM PUBLIC;
+
+-- search_stop_words(tenant, language, words) are those of the words that do not count: the language's and the tenant's own.
+CREATE OR REPLACE FUNCTION search_stop_words(p_tenant_id uuid, p_language text, p_words text[]) RETURNS text[]
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_own text[] := (SELECT s.stop_words FROM search_settings s WHERE s.tenant_id = p_tenant_id);
+BEGIN
+    RETURN ARRAY(SELECT w FROM unnest(p_words) AS w
+                 WHERE w = ANY (v_own) OR to_tsvector(search_config(p_language), w) = ''::tsvector);
+END $$;
+REVOKE EXECUTE ON FUNCTION search_stop_words FROM PUBLIC;
+
+-- search_web_query(tenant, language, text) is mode fts. Each prefix stands in the text as a made-up word until the text is read.
+CREATE OR REPLACE FUNCTION search_web_query(p_tenant_id uuid, p_language text, p_text text) RETURNS tsquery
+LANGUAGE plpgsql STABLE SET client_min_messages = warning AS $$
+DECLARE
+    v_config regconfig := search_config(p_language);
+    v_text text := p_text;
+    v_query tsquery;
+    v_words text[];
+    v_prefixes text[];
+    v_target tsquery;
+    s record;
+BEGIN
+    v_prefixes := ARRAY(SELECT DISTINCT m[1] FROM regexp_matches(p_text, '([[:alnum:]]{2,40})\*', 'g') AS m LIMIT 8);
+    FOR i IN 1 .. cardinality(v_prefixes) LOOP
+        v_text := replace(v_text, v_prefixes[i] || '*', 'zqprefix' || chr(96 + i) || 'qz');
+    END LOOP;
+    BEGIN
+        v_query := websearch_to_tsquery(v_config, v_text);
+    EXCEPTION WHEN internal_error THEN -- "tsquery stack too small": more than 32 minus signs in a row, say
+        RAISE EXCEPTION 'The query has too many operators in a row.' USING ERRCODE = 'ZE400', COLUMN = 'query';
+    END;
+    v_words := tsvector_to_array(to_tsvector('public.plain_unaccent', p_text));
+    FOR s IN SELECT w.word FROM search_settings t, unnest(t.stop_words) AS w (word)
+             WHERE t.tenant_id = p_tenant_id AND w.word = ANY (v_words) LOOP
+        v_query := ts_rewrite(v_query, plainto_tsquery(v_config, s.word), ''::tsquery);
+    END LOOP;
+    FOR s IN SELECT y.term, y.synonyms FROM search_synonyms y
+             WHERE y.tenant_id = p_tenant_id AND y.first_word = ANY (v_words COLLATE "C") LOOP
+        FOREACH v_target IN ARRAY ARRAY[plainto_tsquery(v_config, s.term), phraseto_tsquery(v_config, s.term)] LOOP
+            IF numnode(v_target) > 0 AND v_query @> v_target THEN
+                v_query := ts_rewrite(v_query, v_target, v_target || (
+                    SELECT replace(string_agg('(' || q::text || ')', '|'), '()|', '')::tsquery
+                    FROM unnest(s.synonyms) AS x (synonym), phraseto_tsquery(v_config, x.synonym) AS q WHERE numnode(q) > 0));
+                EXIT;
+            END IF;
+        END LOOP;
+    END LOOP;
+    FOR i IN 1 .. cardinality(v_prefixes) LOOP
+        -- Words are stored stemmed: those that begin so by the vocabulary, and what begins so as it is stored.
+        v_target := to_tsquery('public.plain_unaccent', '''' || v_prefixes[i] || ''':*');
+        v_query := ts_rewrite(v_query, websearch_to_tsquery(v_config, 'zqprefix' || chr(96 + i) || 'qz'),
+            v_target || coalesce(search_lexemes(ARRAY(
+                SELECT m.lexeme FROM search_word_matches(p_tenant_id, trim('''' FROM split_part(v_target::text, ':', 1)), 'prefix', 50) m)), ''::tsquery));
+    END LOOP;
+    RETURN v_query;
+END $$;
+REVOKE EXECUTE ON FUNCTION search_web_query FROM PUBLIC;
+
+-- search_web_rows(tenant, documents, query) is about how many documents and titles match, words taken as independent.
+-- Index: ix_search_words_lexeme.
+CREATE OR REPLACE FUNCTION search_web_rows(p_tenant_id uuid, p_documents bigint, p_query tsquery, OUT rows bigint, OUT titles bigint)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+    -- querytree leaves out what is negated; "T" when nothing else is there.
+    v_tokens text[] := ARRAY(SELECT m[1] FROM regexp_matches(querytree(p_query),
+        '(''(?:[^''\\]|''''|\\.)*''(?::\*?[A-D]*)?|<(?:-|\d+)>|[&|()])', 'g') AS m);
+    v_row_share float8;
+    v_title_share float8;
+    v_rows text := '';
+    v_titles text := '';
+    v_counts jsonb;
+    v_lexeme text;
+    t text;
+BEGIN
+    v_counts := (
+        SELECT coalesce(jsonb_object_agg(c.lexeme, jsonb_build_array(c.documents, c.titles)), '{}')
+        FROM (SELECT w.lexeme, sum(w.documents) AS documents, sum(w.titles) AS titles
+              FROM core.search_words w
+              WHERE w.tenant_id = p_tenant_id
+                AND w.lexeme = ANY (ARRAY(SELECT replace(substr(x, 2, length(x) - 2), '''''', '''') FROM unnest(v_tokens) AS x WHERE x LIKE '''%''') COLLATE "C")
+              GROUP BY w.lexeme) c);
+    FOREACH t IN ARRAY v_tokens LOOP
+        IF t LIKE '''%''' THEN
+            v_lexeme := replace(substr(t, 2, length(t) - 2), '''''', '''');
+            v_rows := v_rows || least(1.0, (v_counts -> v_lexeme ->> 0)::float8 / p_documents, 1.0)::numeric(10, 9);
+            v_titles := v_titles || coalesce(least(1.0, (v_counts -> v_lexeme ->> 1)::float8 / p_documents), 0)::numeric(10, 9);
+        ELSIF t LIKE '''%' THEN -- a prefix: its words are in the query, too
+            v_rows := v_rows || '0';
+            v_titles := v_titles || '0';
+        ELSE
+            v_rows := v_rows || CASE t WHEN '|' THEN '+' WHEN '(' THEN '(' WHEN ')' THEN ')' ELSE '*' END;
+            v_titles := v_titles || CASE t WHEN '|' THEN '+' WHEN '(' THEN '(' WHEN ')' THEN ')' ELSE '*' END;
+        END IF;
+    END LOOP;
+    IF v_rows = '' THEN
+        rows := p_documents;
+        titles := p_documents;
+        RETURN;
+    END IF;
+    EXECUTE 'SELECT ' || v_rows || ', ' || v_titles INTO v_row_share, v_title_share;
+    rows := ceil(p_documents * least(1, v_row_share));
+    titles := ceil(p_documents * least(1, v_title_share));
+END $$;
+REVOKE EXECUTE ON FUNCTION search_web_rows FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION search_text(p_tenant_id uuid, p_search jsonb, OUT query tsquery, OUT best tsquery, OUT rows bigint, OUT titles bigint)
+LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
+DECLARE
+    v_text text := p_search ->> 'query';
+    v_mode text := coalesce(p_search ->> 'mode', 'fts');
+    v_language text := coalesce(p_search ->> 'language', 'en');
+    v_config regconfig := search_config(v_language);
+    v_documents bigint := coalesce((SELECT t.documents FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id), 0);
+    v_words text[];
+    v_share float8 := 1;
+    v_title_share float8 := 1;
+    v_count int := 0;
+    w text;
+    m record;
+BEGIN
+    rows := 0;
+    titles := 0;
+    IF v_mode NOT IN ('fts', 'fuzzy', 'soundex', 'metaphone', 'semantic', 'hybrid') THEN
+        RAISE EXCEPTION 'The search mode must be one of fts, fuzzy, soundex, metaphone, semantic and hybrid.' USING ERRCODE = 'ZE400', COLUMN = 'mode';
+    END IF;
+    IF length(v_text) > 1000 THEN
+        RAISE EXCEPTION 'A query has at most 1,000 characters.' USING ERRCODE = 'ZE400', COLUMN = 'query';
+    END IF;
+    IF v_language <> 'plain' AND v_config = 'plain_unaccent'::regconfig THEN
+        RAISE EXCEPTION 'This is not a language code such as "en", or "plain" for no stemming.' USING ERRCODE = 'ZE400', COLUMN = 'language';
+    END IF;
+    IF v_text IS NULL THEN
+        RETURN;
+    END IF;
+    IF v_mode IN ('fts', 'semantic', 'hybrid') THEN
+        query := search_web_query(p_tenant_id, v_language, v_text);
+        query := CASE WHEN numnode(query) > 0 THEN query END;
+        best := query;
+        IF v_documents > 2000 AND query IS NOT NULL THEN
+            SELECT r.rows, r.titles INTO rows, titles FROM search_web_rows(p_tenant_id, v_documents, query) r;
+        END IF;
+        RETURN;
+    END IF;
+
+    v_words := ARRAY(SELECT t.lexeme FROM unnest(to_tsvector('public.plain_unaccent', v_text)) AS t ORDER BY t.positions[1]);
+    IF v_mode <> 'fuzzy' THEN
+        v_words := ARRAY(SELECT x FROM unnest(v_words) AS x WHERE x ~ '[^0-9]');
+    END IF;
+    FOREACH w IN ARRAY v_words LOOP
+        CONTINUE WHEN w = ANY (search_stop_words(p_tenant_id, v_language, v_words));
+        v_count := v_count + 1;
+        -- The thirteenth and later words of a text, and what is no word of letters, must be there as they are.
+        IF v_count > 12 OR NOT is_search_word(w) THEN
+            query := coalesce(query && plainto_tsquery(v_config, w), plainto_tsquery(v_config, w));
+            best := coalesce(best || plainto_tsquery(v_config, w), plainto_tsquery(v_config, w));
+            CONTINUE;
+        END IF;
+        SELECT search_lexemes(array_agg(x.lexeme)) AS lexemes, search_lexemes(array_agg(x.lexeme) FILTER (WHERE x.near >= CASE x.top WHEN 1 THEN 1 ELSE x.top - 0.1 END)) AS nearest,
+               sum(x.documents)::float8 AS documents, sum(x.titles)::float8 AS titles
+        INTO m
+        FROM (SELECT y.*, max(y.near) OVER () AS top FROM search_word_matches(p_tenant_id, w, v_mode, 30) y) x;
+        IF m.lexemes IS NULL THEN
+            query := ('''' || w || '''')::tsquery; -- a word that no document has
+            best := query;
+            rows := 0;
+            titles := 0;
+            RETURN;
+        END IF;
+        query := coalesce(query && m.lexemes, m.lexemes);
+        best := coalesce(best || m.nearest, m.nearest);
+        IF v_documents > 0 THEN
+            v_share := v_share * least(1, m.documents / v_documents);
+            v_title_share := v_title_share * least(1, m.titles / v_documents);
+        END IF;
+    END LOOP;
+    rows := ceil(v_share * v_documents);
+    titles := ceil(v_title_share * v_documents);
+END $$;
+REVOKE EXECUTE ON FUNCTION search_text FROM PUBLIC;
