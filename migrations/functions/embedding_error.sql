@@ -13,3 +13,4 @@ BEGIN
     END;
 END $$;
 REVOKE EXECUTE ON FUNCTION embedding_error FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION embedding_error TO app_worker;
