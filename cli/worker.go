@@ -12,6 +12,7 @@ import (
 	"stackforge/httpd"
 	"stackforge/realtime"
 	"stackforge/repo/job"
+	"stackforge/repo/search"
 	"stackforge/tracing"
 	"stackforge/worker"
 )
@@ -85,7 +86,7 @@ func (p *program) worker(pool *db.DB, m *httpd.Metrics, wake waker, nudger *real
 		Concurrency: c.Concurrency, Poll: c.Poll, MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, Heartbeat: c.Heartbeat,
 		DeadAfter: 4 * c.Heartbeat, StaleMinutes: int(c.Stale / time.Minute), ShutdownGrace: c.Shutdown,
 		EventRetention: p.config.Realtime.Retention, Hook: countJobs(m, handlers),
-	}, worker.Deps{Runs: runs, Handlers: p.traced(handlers), Log: p.log, Wake: wake, Nudge: nudger.Nudge}), nil
+	}, worker.Deps{Runs: runs, Handlers: p.traced(handlers), Log: p.log, Search: search.NewMaintenance(pool), Wake: wake, Nudge: nudger.Nudge}), nil
 }
 
 // traced makes each run of a job a trace; without traces it is the table itself.

@@ -48,6 +48,27 @@ func (w *Worker) tasks() []task {
 	}
 }
 
+// searchMaintainer does one piece of what is waiting, and returns 0 when nothing is left.
+type searchMaintainer interface {
+	Maintain(ctx context.Context) (int, error)
+}
+
+// searchEvery is how often a worker looks for changes of documents whose words are not counted yet.
+const searchEvery = 2 * time.Second
+
+// maintainSearch takes them up until ctx ends. Any number of workers may: one at a time does.
+func (w *Worker) maintainSearch(ctx context.Context) {
+	for ctx.Err() == nil {
+		n, err := w.deps.Search.Maintain(ctx)
+		if err != nil && ctx.Err() == nil {
+			w.log.Warn().Err(err).AnErr("cause", cause(err)).Msg("worker: maintain search")
+		}
+		if n == 0 {
+			sleep(ctx, searchEvery)
+		}
+	}
+}
+
 // recoverEvery is how often each worker looks for stale runs of its own accord.
 const recoverEvery = time.Minute
 
@@ -56,6 +77,9 @@ func (w *Worker) maintain(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, t := range w.tasks() {
 		wg.Go(func() { w.keep(ctx, t) })
+	}
+	if w.deps.Search != nil {
+		wg.Go(func() { w.maintainSearch(ctx) })
 	}
 	for ctx.Err() == nil {
 		sleep(ctx, recoverEvery)

@@ -8,8 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"stackforge/db"
+	"stackforge/db/dbtest"
 	"stackforge/errs"
 	"stackforge/repo/job"
+	"stackforge/repo/search"
 	"stackforge/worker"
 )
 
@@ -76,4 +78,28 @@ func TestDropOldEvents(t *testing.T) {
 	n, err = b.runs.EnsurePartitions(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, n)
+}
+
+func TestWorkersCountTheWordsOfDocuments(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	words := func() int {
+		n, err := db.Get[int](t.Context(), b.d.Owner, "count", `
+			SELECT coalesce(sum(documents), 0)
+			FROM core.search_words
+			WHERE word = 'heron'`)
+		require.NoError(t, err)
+		return n
+	}
+	for range 2 {
+		start(t, worker.Config{}, worker.Deps{Runs: b.runs, Search: search.NewMaintenance(b.d.Worker)})
+	}
+	s := dbtest.Tenant(t, b.d)
+	for range 3 {
+		b.d.Exec(t, `INSERT INTO documents (tenant_id, author_id, title, body) VALUES ($1, $2, 'Heron', 'a grey heron')`, s.TenantID, s.UserID)
+	}
+	require.Eventually(t, func() bool { return words() == 3 }, patience, 10*time.Millisecond)
+	b.d.Exec(t, `DELETE FROM documents WHERE tenant_id = $1`, s.TenantID)
+	require.Eventually(t, func() bool { return words() == 0 }, patience, 10*time.Millisecond)
 }

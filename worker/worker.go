@@ -68,7 +68,8 @@ type Deps struct {
 	Runs     Runs
 	Handlers Table
 	Log      zerolog.Logger
-	Wake     <-chan struct{} // a value says that jobs may be due; nil: only polling finds them
+	Search   searchMaintainer // keeps the search up to date; nil: another process does
+	Wake     <-chan struct{}  // a value says that jobs may be due; nil: only polling finds them
 	Nudge    func(channel string)
 }
 

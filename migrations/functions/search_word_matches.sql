@@ -1,5 +1,6 @@
 -- search_word_matches(tenant, word, mode, limit) are the words of the tenant's vocabulary that a word may stand for, the
--- nearest first, then those of more documents; near is 1 for the word itself. Internal.
+-- nearest first, then those of more documents; near is 1 for the word itself. fuzzy is a distance of at most a third of the
+-- word's length, rounded up, or half of its trigrams; four in ten trigrams choose the words that are compared. Internal.
 --
 -- Indexes: ix_search_words_trigrams, ix_search_words_soundex, ix_search_words_metaphone, ix_search_words_word, each with the tenant first.
 
@@ -20,7 +21,7 @@ END $$;
 CREATE OR REPLACE FUNCTION search_word_matches(p_tenant_id uuid, p_word text, p_mode text, p_limit int)
 RETURNS TABLE (word text, lexeme text, near real, documents int, titles int)
 LANGUAGE plpgsql STABLE SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan
-SET pg_trgm.word_similarity_threshold = 0.5 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET pg_trgm.word_similarity_threshold = 0.4 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_distance int := greatest(1, ceil(length(p_word) / 3.0));
     v_code text;
@@ -73,6 +74,7 @@ BEGIN
                 FROM unnest(v_edits) AS e (word)
                 JOIN core.search_words x ON x.tenant_id = p_tenant_id AND x.word = e.word COLLATE "C" AND x.lexeme IS NOT NULL
             ) w
+            WHERE w.distance <= v_distance OR word_similarity(p_word, w.word) >= 0.5
             GROUP BY w.word, w.lexeme, 3
             ORDER BY 3 DESC, 4 DESC, 1
             LIMIT p_limit;
