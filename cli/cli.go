@@ -46,6 +46,7 @@ type grammar struct {
 	Import  importCmd  `cmd:"" help:"Load data from a file."`
 	Tenant  tenantCmd  `cmd:"" help:"Manage tenants."`
 	Key     keyCmd     `cmd:"" help:"Manage API keys."`
+	Search  searchCmd  `cmd:"" help:"Manage what serves searches."`
 	Doctor  doctorCmd  `cmd:"" help:"Show what the database has and lacks."`
 	Debian  debianCmd  `cmd:"" name:"debian-index" hidden:"" help:"Turn Debian's package index on stdin into documents on stdout."`
 }

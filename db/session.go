@@ -1,0 +1,52 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Session is one connection beside the pools whose statements run outside of transactions and without a time limit: for
+// those that PostgreSQL refuses within a transaction, CREATE INDEX CONCURRENTLY before all.
+type Session struct{ conn *pgx.Conn }
+
+// OpenSession connects. The connection is of the URL itself, so it must not be that of a pooler.
+func OpenSession(ctx context.Context, c Config) (*Session, error) {
+	pc, err := c.parse()
+	if err != nil {
+		return nil, err
+	}
+	cc := pc.ConnConfig
+	cc.RuntimeParams["statement_timeout"] = "0"
+	if c.Role != RoleLogin {
+		cc.RuntimeParams["role"] = string(c.Role)
+	}
+	conn, err := pgx.ConnectConfig(ctx, cc)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", fromPG(err))
+	}
+	return &Session{conn: conn}, nil
+}
+
+// Close ends the connection and with it the locks.
+func (s *Session) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) //nolint:forbidigo // the caller's may have ended
+	defer cancel()
+	_ = s.conn.Close(ctx) // it may be lost already
+}
+
+// Exec runs one statement, which is given as it is.
+func (s *Session) Exec(ctx context.Context, sql string) error {
+	_, err := s.conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
+	return fromPG(err)
+}
+
+// TryLock takes an advisory lock until Close and reports whether it could. It does not wait: who waits for a lock is a
+// transaction that CREATE INDEX CONCURRENTLY waits for.
+func (s *Session) TryLock(ctx context.Context, name string) (bool, error) {
+	var ok bool
+	err := s.conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtextextended($1, 0))`, name).Scan(&ok)
+	return ok, fromPG(err)
+}
