@@ -3151,9 +3151,9 @@ type SearchHit {
   scores: SearchScores!
   "Where title and body match the query, the title first. Empty without a query, and for hits that a vector alone has found."
   highlights(
-    "How many passages of the body, 0 to 10. A title that matches comes on top and is whole."
+    "How many passages of the body, 1 to 10. A title that matches comes on top and is whole."
     fragments: Int! = 2
-    "About how many words a passage has, 4 to 100."
+    "How many words a passage has at most, 5 to 100."
     words: Int! = 20
   ): [SearchHighlight!]!
 }
@@ -3239,7 +3239,7 @@ type SearchConnection {
 
 "How paths are cut for counting."
 input PathFacetInput {
-  "How many labels are kept, 1 to 20: a.b.c is a at level 1 and a.b at level 2. Shorter paths are left out."
+  "How many labels are kept, 1 to 20: a.b.c is a at level 1 and a.b at level 2. A shorter path stays as it is."
   level: Int! = 1
 }
 
@@ -3287,9 +3287,9 @@ type SearchStep {
   name: String!
   "The indexes that took part, by name."
   indexes: [String!]!
-  "How long it took, planning and execution; null when it was planned only."
+  "How long it took, planning and execution; null when it did not run."
   milliseconds: Float
-  "PostgreSQL's plan: kinds of nodes, names, estimates, counts and times, without conditions and values."
+  "PostgreSQL's plan: kinds of nodes, names, estimates, counts and times, without conditions and values. For a step that is no statement, what it estimates."
   plan: JSON!
 }
 

@@ -303,7 +303,7 @@ func TestRowsOfOthersAreOutOfSight(t *testing.T) {
 		require.NoError(t, err)
 		require.NotZero(t, n, table)
 	}
-	_, err := db.Exec(thief.ctx(), d.API, `SELECT * FROM search_documents_page($1, 'victimword', 10)`, theirs.tenant)
+	_, err := db.Exec(thief.ctx(), d.API, `SELECT * FROM find_documents($1, '{}')`, theirs.tenant)
 	require.Error(t, err)
 }
 

@@ -369,7 +369,7 @@ type PageInfo struct {
 
 // How paths are cut for counting.
 type PathFacetInput struct {
-	// How many labels are kept, 1 to 20: a.b.c is a at level 1 and a.b at level 2. Shorter paths are left out.
+	// How many labels are kept, 1 to 20: a.b.c is a at level 1 and a.b at level 2. A shorter path stays as it is.
 	Level int `json:"level"`
 }
 

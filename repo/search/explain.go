@@ -20,7 +20,7 @@ type Explanation struct {
 type Step struct {
 	Name         string
 	Indexes      []string // sorted
-	Milliseconds *float64 // planning and execution, nil when it was planned only
+	Milliseconds *float64 // planning and execution, nil when it did not run
 	Plan         json.RawMessage
 }
 
@@ -68,6 +68,7 @@ func public() []string {
 		"Hash Buckets", "Hash Batches", "Cache Hits", "Cache Misses",
 		"Shared Hit Blocks", "Shared Read Blocks", "Shared Dirtied Blocks", "Temp Read Blocks", "Temp Written Blocks",
 		"Planning Time", "Execution Time", "Planning", "Plan", "Plans",
+		"estimatedRows", "estimatedTitles",
 	}
 }
 
@@ -77,8 +78,7 @@ func readPlan(name string, text json.RawMessage) (Step, error) {
 		return Step{}, errs.Wrap(errs.Internal, err, "Something went wrong on our side.")
 	}
 	w := planReader{public: public()}
-	plan, _ = w.keep(plan)
-	text, err := json.Marshal(plan)
+	text, err := json.Marshal(w.keep(plan))
 	if err != nil {
 		return Step{}, errs.Wrap(errs.Internal, err, "Something went wrong on our side.")
 	}
@@ -96,42 +96,46 @@ type planReader struct {
 	timed        bool
 }
 
-// keep returns what may go out of a value, false for nothing.
-func (w *planReader) keep(v any) (any, bool) {
+// keep returns what may go out of a value.
+func (w *planReader) keep(v any) any {
 	switch v := v.(type) {
 	case []any:
 		out := []any{}
 		for _, e := range v {
 			if _, nested := e.(map[string]any); nested {
-				e, _ = w.keep(e)
-				out = append(out, e)
+				out = append(out, w.keep(e))
 			}
 		}
-		return out, true
+		return out
 	case map[string]any:
 		out := map[string]any{}
 		for key, value := range v {
-			if !slices.Contains(w.public, key) {
-				continue
-			}
-			switch n := value.(type) {
-			case string:
-				if key == "Index Name" {
-					w.indexes = append(w.indexes, n)
-				}
-			case float64:
-				if key == "Execution Time" || key == "Planning Time" {
-					w.milliseconds += n
-					w.timed = w.timed || key == "Execution Time"
-				}
-			}
-			if kept, ok := w.keep(value); ok {
-				out[key] = kept
+			w.note(key, value)
+			if slices.Contains(w.public, key) {
+				out[key] = w.keep(value)
 			}
 		}
-		return out, true
+		return out
 	default:
-		return v, true
+		return v
+	}
+}
+
+// note takes indexes and times out of a field.
+func (w *planReader) note(key string, value any) {
+	switch v := value.(type) {
+	case string:
+		if key == "Index Name" {
+			w.indexes = append(w.indexes, v)
+		}
+	case float64:
+		switch key {
+		case "Execution Time", "milliseconds": // the latter of a step that is no statement
+			w.milliseconds += v
+			w.timed = true
+		case "Planning Time":
+			w.milliseconds += v
+		}
 	}
 }
 

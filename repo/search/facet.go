@@ -63,7 +63,7 @@ func (f *Found) Facets(ctx context.Context, p FacetParams) (Facets, error) {
 	if err := p.validate(); err != nil {
 		return out, err
 	}
-	request := p.request()
+	request := p.request(out.keys())
 	if len(request) == 0 {
 		return out, nil
 	}
@@ -112,6 +112,14 @@ func (p FacetParams) empty() Facets {
 	return out
 }
 
+func (f Facets) keys() []string {
+	out := make([]string, len(f.MetadataValues))
+	for i := range f.MetadataValues {
+		out[i] = f.MetadataValues[i].Key
+	}
+	return out
+}
+
 func (p FacetParams) validate() error {
 	var list errs.List
 	if p.Level < 1 || p.Level > MaxLevel {
@@ -131,7 +139,7 @@ func (p FacetParams) validate() error {
 	return list.Err()
 }
 
-func (p FacetParams) request() map[string]any {
+func (p FacetParams) request(keys []string) map[string]any {
 	out := map[string]any{}
 	if p.Paths {
 		out[facetPath] = map[string]int{"level": p.Level}
@@ -142,8 +150,8 @@ func (p FacetParams) request() map[string]any {
 	if p.MetadataKeys {
 		out[facetKey] = struct{}{}
 	}
-	if len(p.MetadataOf) > 0 {
-		out[facetMetadata] = map[string][]string{"keys": p.MetadataOf}
+	if len(keys) > 0 {
+		out[facetMetadata] = map[string][]string{"keys": keys}
 	}
 	if p.Months {
 		out[facetMonth] = struct{}{}

@@ -40,7 +40,7 @@ type passages struct{ fragments, words int }
 // Limits of passages.
 const (
 	MaxFragments = 10
-	minWords     = 4
+	minWords     = 5
 	maxWords     = 100
 )
 
@@ -49,8 +49,8 @@ const (
 // or words.
 func (f *Found) Highlights(ctx context.Context, id uuid.UUID, fragments, words int) ([]Highlight, error) {
 	var list errs.List
-	if fragments < 0 || fragments > MaxFragments {
-		list.Add("fragments", "This must be from 0 to "+strconv.Itoa(MaxFragments)+".")
+	if fragments < 1 || fragments > MaxFragments {
+		list.Add("fragments", "This must be from 1 to "+strconv.Itoa(MaxFragments)+".")
 	}
 	if words < minWords || words > maxWords {
 		list.Add("words", "This must be from "+strconv.Itoa(minWords)+" to "+strconv.Itoa(maxWords)+".")
