@@ -77,12 +77,23 @@ func (b *Busy) RetryAfter() time.Duration { return b.After }
 // Unwrap returns the error without the time.
 func (b *Busy) Unwrap() error { return b.err }
 
+// Refused is an error of an answer that finds fault with what it was sent, so that another text may do better: 400, 413 or 422.
+type Refused struct { //nolint:errname // as Busy
+	err *errs.Error
+}
+
+// Error returns the text of the error.
+func (r *Refused) Error() string { return r.err.Error() }
+
+// Unwrap returns the error itself.
+func (r *Refused) Unwrap() error { return r.err }
+
 // Model returns the name of the model.
 func (o *OpenAI) Model() string { return o.config.Model }
 
 // Embed returns the vectors. Texts longer than the model takes are cut. It is errs.RateLimited for an answer of 429 and
 // errs.Unavailable for 5xx and network errors, both to be retried, not before the time a *Busy names; it is
-// errs.Validation for every other answer, wrong vectors among them.
+// errs.Validation for every other answer, wrong vectors among them; a *Refused when the texts are to blame.
 func (o *OpenAI) Embed(ctx context.Context, texts []string) ([][]float32, error) {
 	out := make([][]float32, 0, len(texts))
 	for len(texts) > 0 {
@@ -196,6 +207,10 @@ func statusError(res *http.Response, text []byte) error {
 		code = errs.Unavailable
 	}
 	e := errs.Wrap(code, cause, fmt.Sprintf("The embedding service answered %d.", res.StatusCode))
+	switch res.StatusCode {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return &Refused{err: e}
+	}
 	if code == errs.Validation {
 		return e
 	}

@@ -44,6 +44,7 @@ type grammar struct {
 	Migrate migrateCmd `cmd:"" help:"Bring the database to the state of this program."`
 	Seed    seedCmd    `cmd:"" help:"Load the demonstration data."`
 	Import  importCmd  `cmd:"" help:"Load data from a file."`
+	Embed   embedCmd   `cmd:"" help:"Make the vectors that documents lack."`
 	Tenant  tenantCmd  `cmd:"" help:"Manage tenants."`
 	Key     keyCmd     `cmd:"" help:"Manage API keys."`
 	Search  searchCmd  `cmd:"" help:"Manage what serves searches."`

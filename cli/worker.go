@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -144,19 +143,4 @@ func (p *program) handlers(pool *db.DB, runs *job.Runs) (worker.Table, error) {
 		return nil, err
 	}
 	return worker.Handlers(d), nil
-}
-
-// embedder makes vectors: by the service of the configuration, else in this process.
-func (p *program) embedder(pool *db.DB) (*app.Embedder, error) {
-	e := p.config.Embedding
-	if e.URL == "" {
-		return app.NewEmbedder(pool, app.Local{}), nil
-	}
-	service, err := app.NewOpenAI(app.OpenAIConfig{
-		BaseURL: strings.TrimSuffix(e.URL, "/v1/embeddings"), Key: string(e.APIKey), Model: e.Model,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return app.NewEmbedder(pool, service), nil
 }

@@ -118,11 +118,15 @@ type Mail struct {
 	LogFull  bool   `env:"EMAIL_LOG_FULL" default:"off" help:"Whether the log of mail shows full addresses and text instead of masked ones."`
 }
 
-// Embedding is the service that turns text into vectors. Without a URL, text search works and similarity by text does not.
+// Embedding is the service that turns text into vectors. Without a URL this program makes them by hashing words. While vectors of a
+// former model are being made anew, queries need that model, too.
 type Embedding struct {
-	URL    string `env:"EMBEDDING_URL" check:"url" shown:"none" help:"Endpoint that answers OpenAI's embeddings request, such as https://host/v1/embeddings."`
-	APIKey Secret `env:"EMBEDDING_API_KEY" shown:"none" help:"Key that is sent to EMBEDDING_URL as a bearer token."`
-	Model  string `env:"EMBEDDING_MODEL" default:"text-embedding-3-small" help:"Model to ask for; its vectors must have 1536 dimensions."`
+	URL            string `env:"EMBEDDING_URL" check:"url" shown:"none: vectors are made by hashing words" help:"Endpoint that answers OpenAI's embeddings request, such as https://host/v1/embeddings."`
+	APIKey         Secret `env:"EMBEDDING_API_KEY" shown:"none" help:"Key that is sent to EMBEDDING_URL as a bearer token."`
+	Model          string `env:"EMBEDDING_MODEL" default:"text-embedding-3-small" help:"Model to ask for; its vectors must have 1536 dimensions."`
+	PreviousURL    string `env:"EMBEDDING_PREVIOUS_URL" check:"url" shown:"none" help:"Endpoint of the model before this one, asked for vectors of queries only, as long as documents have vectors of EMBEDDING_PREVIOUS_MODEL. Not needed for vectors that were made without a service."`
+	PreviousAPIKey Secret `env:"EMBEDDING_PREVIOUS_API_KEY" shown:"none" help:"Key that is sent to EMBEDDING_PREVIOUS_URL as a bearer token."`
+	PreviousModel  string `env:"EMBEDDING_PREVIOUS_MODEL" default:"text-embedding-3-small" help:"Model to ask EMBEDDING_PREVIOUS_URL for."`
 }
 
 // Seed is what the seed command makes.

@@ -51,7 +51,7 @@ func TestDefaults(t *testing.T) {
 			Heartbeat: 5 * time.Second, Shutdown: 10 * time.Second,
 		},
 		Mail:      config.Mail{Port: 587, TLS: "starttls"},
-		Embedding: config.Embedding{Model: "text-embedding-3-small"},
+		Embedding: config.Embedding{Model: "text-embedding-3-small", PreviousModel: "text-embedding-3-small"},
 		Log:       config.Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond},
 		Tracing:   config.Tracing{Ratio: 1},
 	}, load(t))
@@ -221,11 +221,12 @@ func TestSecretFiles(t *testing.T) {
 		t.Parallel()
 
 		secrets := map[string]func(config.Config) config.Secret{
-			"DATABASE_URL":      func(c config.Config) config.Secret { return c.Database.URL },
-			"DB_PASSWORD":       func(c config.Config) config.Secret { return c.Database.Password },
-			"EMBEDDING_API_KEY": func(c config.Config) config.Secret { return c.Embedding.APIKey },
-			"JWT_SECRET":        func(c config.Config) config.Secret { return c.Auth.JWTSecret },
-			"SMTP_PASSWORD":     func(c config.Config) config.Secret { return c.Mail.Password },
+			"DATABASE_URL":               func(c config.Config) config.Secret { return c.Database.URL },
+			"DB_PASSWORD":                func(c config.Config) config.Secret { return c.Database.Password },
+			"EMBEDDING_API_KEY":          func(c config.Config) config.Secret { return c.Embedding.APIKey },
+			"EMBEDDING_PREVIOUS_API_KEY": func(c config.Config) config.Secret { return c.Embedding.PreviousAPIKey },
+			"JWT_SECRET":                 func(c config.Config) config.Secret { return c.Auth.JWTSecret },
+			"SMTP_PASSWORD":              func(c config.Config) config.Secret { return c.Mail.Password },
 		}
 		environ := []string{"SMTP_USER=u"}
 		for name := range secrets {
