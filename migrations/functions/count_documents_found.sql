@@ -18,7 +18,7 @@ CREATE OR REPLACE FUNCTION search_matches(p_tenant_id uuid, p_search jsonb) RETU
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_query tsquery;
-    v_sql text := format('FROM documents d WHERE d.tenant_id = %L', p_tenant_id) || search_condition(p_search);
+    v_sql text := format('FROM documents d WHERE d.tenant_id = %L', p_tenant_id) || search_condition(p_tenant_id, p_search);
 BEGIN
     PERFORM assert_tenant(p_tenant_id);
     v_query := (SELECT t.query FROM search_text(p_tenant_id, p_search) t);

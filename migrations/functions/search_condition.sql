@@ -1,9 +1,9 @@
--- search_condition(search) is the SQL of a search's conditions without its text and its circle: '' or ' AND …' over
+-- search_condition(tenant, search) is the SQL of a search's conditions without its text and its circle: '' or ' AND …' over
 -- documents d, every value a literal, so that each set of conditions is planned with what it has.
 -- Raises ZE400 with the field for what is not valid. Internal: find_documents and its like call it.
 --
 -- Indexes: ix_documents_path, ix_documents_labels (tags, metadata), ix_documents_author, ix_documents_created, ix_documents_point.
-CREATE OR REPLACE FUNCTION search_condition(p_search jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION search_condition(p_tenant_id uuid, p_search jsonb) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_sql text := '';
@@ -11,6 +11,9 @@ DECLARE
     v_tags int[];
     v_box jsonb := nullif(p_search -> 'within', 'null');
     v_key text;
+    v_degrees text;
+    v_inside text;
+    v_is_large boolean := true; -- with a text the words choose
 BEGIN
     IF v_path IS NOT NULL THEN
         IF path_error(v_path) IS NOT NULL THEN
@@ -49,11 +52,20 @@ BEGIN
         IF (v_box ->> 'south')::float8 > (v_box ->> 'north')::float8 THEN
             RAISE EXCEPTION 'The south of a box cannot be north of its north.' USING ERRCODE = 'ZE400', COLUMN = 'within.south';
         END IF;
-        v_sql := v_sql || ' AND d.longitude IS NOT NULL AND (' || (
+        v_degrees := format(' AND d.latitude BETWEEN %L AND %L AND (', v_box ->> 'south', v_box ->> 'north') || CASE
+            WHEN (v_box ->> 'west')::float8 > (v_box ->> 'east')::float8 -- across the antimeridian
+            THEN format('d.longitude >= %L OR d.longitude <= %L)', v_box ->> 'west', v_box ->> 'east')
+            ELSE format('d.longitude BETWEEN %L AND %L)', v_box ->> 'west', v_box ->> 'east') END;
+        v_inside := format(' AND d.longitude IS NOT NULL AND (%s)', (
             SELECT string_agg(format('point(d.longitude, d.latitude) <@ box(point(%L, %L), point(%L, %L))', b.west, v_box ->> 'south', b.east, v_box ->> 'north'), ' OR ')
             FROM (VALUES (v_box ->> 'west', CASE WHEN (v_box ->> 'west')::float8 > (v_box ->> 'east')::float8 THEN '180' ELSE v_box ->> 'east' END),
                          ('-180', CASE WHEN (v_box ->> 'west')::float8 > (v_box ->> 'east')::float8 THEN v_box ->> 'east' END)) AS b (west, east)
-            WHERE b.east IS NOT NULL) || ')';
+            WHERE b.east IS NOT NULL));
+        -- The planner takes every box for a small one; the index is for boxes that are.
+        IF p_search ->> 'query' IS NULL THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM documents d WHERE d.tenant_id = %L%s OFFSET 1000)', p_tenant_id, v_inside) INTO v_is_large;
+        END IF;
+        v_sql := v_sql || CASE WHEN v_is_large THEN v_degrees ELSE v_inside END;
     END IF;
     RETURN v_sql;
 END $$;

@@ -9,8 +9,8 @@ DECLARE
 BEGIN
     PERFORM near_errors(p_near);
     distance := format('sphere_distance(cube_distance(sphere_point(d.longitude, d.latitude), %s))', v_point);
-    condition := format(' AND sphere_point(d.longitude, d.latitude) <@ cube_enlarge(%s, %L, 3) AND %s <= %L', v_point,
-        2 * 6371008.8 * sin(least(v_radius / (2 * 6371008.8), pi() / 2)), distance, v_radius);
+    condition := CASE WHEN v_radius > 50000 THEN format(' AND %s <= %L', distance, v_radius) ELSE format(' AND sphere_point(d.longitude, d.latitude) <@ cube_enlarge(%s, %L, 3) AND %s <= %L', v_point,
+        2 * 6371008.8 * sin(least(v_radius / (2 * 6371008.8), pi() / 2)), distance, v_radius) END;
     ordering := format('sphere_point(d.longitude, d.latitude) <-> %s', v_point);
 END $$;
 REVOKE EXECUTE ON FUNCTION search_near FROM PUBLIC;

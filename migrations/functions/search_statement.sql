@@ -1,11 +1,14 @@
--- search_statement(tenant, search, limit, after, extra) is the SQL that find_documents runs: one text per set of conditions, every
--- value a literal (the tenant, too, so that an index of the tenant's own fits), the vector $1, extra one more condition. Its columns are those of
--- find_documents. Raises ZE400 with the field. Internal.
+-- search_statement(tenant, search, limit, after, extra) is the SQL that find_documents runs: one text per set of conditions,
+-- every value a literal (the tenant, too, so that an index of the tenant's own fits), the vector $1, extra one more
+-- condition. Its columns are those of find_documents; null when nothing is asked for. Raises ZE400 with the field. Internal.
 --
 -- Order, ties always to the newer document and then to the greater id:
 --   near             nearest first, then by rank
---   a text           by rank. A text of more than 2,000 documents ranks those that are newest, and all that have it in the
---                    title when these are at most 500; what is left follows by age. So a common word costs what a rare one does.
+--   a text           by rank, in three phases of which each runs when those before do not fill the page:
+--                    0  what matches best: all of it, or, when that is more than 2,000 documents, the newest that match (of
+--                       so many as hold about 200) and those with it in the title when these are at most 500
+--                    1  the others that match best, newest first: so a common word costs what a rare one does
+--                    2  fuzzy, soundex, metaphone: what matches less well, newest first
 --   semantic         by similarity, at most the first 1,000
 --   hybrid           by reciprocal ranks of the 200 best by text and the 200 most similar, weighed
 --   none of these    newest first
@@ -15,92 +18,99 @@
 CREATE OR REPLACE FUNCTION search_statement(p_tenant_id uuid, p_search jsonb, p_limit int, p_after jsonb, p_extra text DEFAULT '') RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 DECLARE
-    v_exact constant int := 2000;  -- matches that are all ranked
-    v_tier constant int := 500;    -- title matches that are all ranked
+    v_exact constant int := 2000;
+    v_tier constant int := 500;
     v_mode text := coalesce(p_search ->> 'mode', 'fts');
-    v_condition text := search_condition(p_search) || p_extra;
-    v_offset int := coalesce((p_search ->> 'offset')::int, 0);
     v_from text := format('FROM documents d WHERE d.tenant_id = %L', p_tenant_id);
+    v_condition text := search_condition(p_tenant_id, p_search) || p_extra;
+    v_offset int := coalesce((p_search ->> 'offset')::int, 0);
+    v_wanted int := v_offset + p_limit;
     v_near record;
     v_text record;
-    v_match text;
-    v_rank text;
-    v_edge text;
-    v_documents bigint;
-    v_ranked text;
-    v_rest text := '';
+    v_match text := '';
+    v_rank text := '0::real';
+    v_phase int := coalesce((p_after ->> 'p')::int, 0);
+    v_after text;       -- behind the cursor, newest first
+    v_edge text;        -- the phases 0 and 1 part here
+    v_titles text;      -- the condition of a title hit, when phase 0 has them
+    v_parts text[];
 BEGIN
+    SELECT NULL::text AS condition, NULL::text AS distance, NULL::text AS ordering INTO v_near;
     IF jsonb_typeof(p_search -> 'near') = 'object' THEN
         SELECT * INTO v_near FROM search_near(p_search -> 'near');
-    ELSE
-        SELECT NULL::text AS condition, NULL::text AS distance, NULL::text AS ordering INTO v_near;
     END IF;
-    SELECT * INTO v_text FROM search_text(p_tenant_id, p_search);
-    IF p_search ->> 'query' IS NOT NULL AND v_text.query IS NULL AND v_mode <> 'semantic' AND v_mode <> 'hybrid' THEN
-        RETURN NULL; -- only stop words or operators: nothing is asked for
-    END IF;
-    v_match := CASE WHEN v_text.query IS NULL THEN '' ELSE format(' AND d.search_tsv @@ %L::tsquery', v_text.query) END;
-    v_rank := CASE WHEN v_text.query IS NULL THEN '0::real'
-                   WHEN v_text.best = v_text.query THEN format('ts_rank(d.search_tsv, %L)', v_text.query)
-                   -- ts_rank of many words is dear: only where none of the nearest stands.
-                   ELSE format('CASE WHEN d.search_tsv @@ %1$L::tsquery THEN 1 + ts_rank(d.search_tsv, %1$L) ELSE ts_rank(d.search_tsv, %2$L) END',
-                        v_text.best, v_text.query) END;
-
     IF v_mode IN ('semantic', 'hybrid') THEN
         RETURN search_vector_statement(p_tenant_id, p_search, v_condition, coalesce(v_near.condition, ''), v_near.distance, p_limit, p_after);
     END IF;
+    SELECT * INTO v_text FROM search_text(p_tenant_id, p_search);
+    IF v_text.query IS NOT NULL THEN
+        v_match := format(' AND d.search_tsv @@ %L::tsquery', v_text.query);
+        v_rank := format('ts_rank(d.search_tsv, %L)', v_text.best);
+    ELSIF p_search ->> 'query' IS NOT NULL THEN
+        RETURN NULL; -- only stop words or operators
+    END IF;
 
     IF v_near.distance IS NOT NULL THEN
-        -- The index gives the nearest first when nothing else is to be ordered by; ties are ordered afterwards.
+        -- The index gives the nearest first when nothing else is to be ordered by; ties are ordered afterwards. Without any
+        -- other condition the circle need not choose: what lies outside of it comes last.
         RETURN format('SELECT h.id, h.rank, h.distance, h.created_at, %s, NULL::real,
                    jsonb_build_object(''d'', h.near, ''r'', h.rank, ''c'', h.created_at, ''i'', h.id)
             FROM (SELECT d.id, d.created_at, (%s)::real AS rank, %s AS distance, %s AS near %s%s%s%s%s
                   ORDER BY near FETCH FIRST %s ROWS WITH TIES) h
+            WHERE h.distance <= %L::float8
             ORDER BY h.near, h.rank DESC, h.created_at DESC, h.id DESC OFFSET %s LIMIT %s',
-            CASE WHEN v_match = '' THEN 'NULL::real' ELSE 'h.rank' END, v_rank, v_near.distance, v_near.ordering, v_from, v_near.condition, v_match, v_condition,
+            CASE WHEN v_match = '' THEN 'NULL::real' ELSE 'h.rank' END, v_rank, v_near.distance, v_near.ordering, v_from,
+            CASE WHEN v_match = '' AND v_condition = '' THEN ' AND d.longitude IS NOT NULL' ELSE v_near.condition END, v_match, v_condition,
             CASE WHEN p_after IS NULL THEN '' ELSE format(' AND (%s, -(%s)::real, %L::timestamptz, %L::uuid) > (%L::float8, -(%L::real), d.created_at, d.id)',
                 v_near.ordering, v_rank, p_after ->> 'c', p_after ->> 'i', p_after ->> 'd', p_after ->> 'r') END,
-            v_offset + p_limit, v_offset, p_limit);
+            v_wanted, coalesce((p_search -> 'near' ->> 'radius')::float8, 10000), v_offset, p_limit);
     END IF;
 
+    v_after := CASE WHEN p_after IS NULL THEN '' ELSE format(' AND (d.created_at, d.id) < (%L, %L)', p_after ->> 'c', p_after ->> 'i') END;
     IF v_match = '' THEN
         RETURN format('SELECT d.id, 0::real, NULL::float8, d.created_at, NULL::real, NULL::real, jsonb_build_object(''c'', d.created_at, ''i'', d.id)
-            %s%s%s ORDER BY d.created_at DESC, d.id DESC OFFSET %s LIMIT %s', v_from, v_condition,
-            CASE WHEN p_after IS NULL THEN '' ELSE format(' AND (d.created_at, d.id) < (%L, %L)', p_after ->> 'c', p_after ->> 'i') END, v_offset, p_limit);
+            %s%s%s ORDER BY d.created_at DESC, d.id DESC OFFSET %s LIMIT %s', v_from, v_condition, v_after, v_offset, p_limit);
     END IF;
 
+    v_match := format(' AND d.search_tsv @@ %L::tsquery', v_text.best) || v_condition;
     IF p_after IS NOT NULL THEN
         v_edge := p_after ->> 'e';
     ELSIF v_text.rows > v_exact THEN
-        v_documents := (SELECT t.documents FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id);
-        -- As many of the newest as hold some 200 matches; read from the index alone.
+        -- Read from the index alone.
         EXECUTE format('SELECT d.created_at %s ORDER BY d.created_at DESC, d.id DESC OFFSET %s LIMIT 1', v_from,
-            least(8000, 200 * v_documents / v_text.rows)) INTO v_edge;
+            least(8000, 200 * (SELECT t.documents FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id) / v_text.rows)) INTO v_edge;
     END IF;
-    IF v_edge IS NULL THEN
-        v_ranked := format('SELECT d.id, d.created_at, (%s)::real AS rank, 0 AS phase %s%s%s', v_rank, v_from, v_match, v_condition);
-    ELSE
-        v_ranked := format('SELECT d.id, d.created_at, (%s)::real AS rank, 0 AS phase %s AND d.created_at >= %L%s%s', v_rank, v_from, v_edge, v_match, v_condition);
-        IF coalesce((p_after ->> 't')::boolean, v_text.titles <= v_tier) THEN
-            v_ranked := v_ranked || format(' UNION ALL SELECT d.id, d.created_at, (%s)::real, 0 %s AND d.created_at < %L AND ts_filter(d.search_tsv, ''{a}'') @@ %L::tsquery%s',
-                v_rank, v_from, v_edge, v_text.query, v_condition);
-            v_rest := format(' AND NOT ts_filter(d.search_tsv, ''{a}'') @@ %L::tsquery', v_text.query);
-        END IF;
-        v_rest := format(' UNION ALL (SELECT d.id, d.created_at, (%s)::real, 1 %s AND d.created_at < %L%s%s%s%s AND (SELECT count(*) FROM ranked) < %s
-                ORDER BY d.created_at DESC, d.id DESC LIMIT %s)',
-            v_rank, v_from, v_edge, v_match, v_condition, v_rest,
-            CASE WHEN (p_after ->> 'p')::int = 1 THEN format(' AND (d.created_at, d.id) < (%L, %L)', p_after ->> 'c', p_after ->> 'i') ELSE '' END,
-            v_offset + p_limit, v_offset + p_limit);
+    IF v_edge IS NOT NULL AND coalesce((p_after ->> 't')::boolean, v_text.titles <= v_tier) THEN
+        v_titles := format('ts_filter(d.search_tsv, ''{a}'') @@ %L::tsquery', v_text.best);
     END IF;
-    RETURN format('WITH ranked AS MATERIALIZED (SELECT h.* FROM (%s) h%s ORDER BY h.rank DESC, h.created_at DESC, h.id DESC LIMIT %s)
+
+    v_parts := ARRAY[
+        format('WITH ranked AS MATERIALIZED (SELECT h.* FROM (SELECT d.id, d.created_at, %s AS rank, 0 AS phase %s%s%s%s) h WHERE %s
+            ORDER BY h.rank DESC, h.created_at DESC, h.id DESC LIMIT %s)',
+            v_rank, v_from, v_match, ' AND d.created_at >= ' || quote_literal(v_edge),
+            format(' UNION ALL SELECT d.id, d.created_at, %s, 0 %s%s AND d.created_at < %L AND ', v_rank, v_from, v_condition, v_edge) || v_titles,
+            CASE WHEN p_after IS NULL THEN 'true' WHEN v_phase > 0 THEN 'false'
+                 ELSE format('(h.rank, h.created_at, h.id) < (%L::real, %L::timestamptz, %L::uuid)', p_after ->> 'r', p_after ->> 'c', p_after ->> 'i') END,
+            v_wanted)];
+    IF v_edge IS NOT NULL THEN
+        v_parts := v_parts || format('newest AS MATERIALIZED (SELECT d.id, d.created_at, %s AS rank, 1 AS phase %s%s AND d.created_at < %L%s%s
+                AND %s AND (SELECT count(*) FROM ranked) < %s ORDER BY d.created_at DESC, d.id DESC LIMIT %s)',
+            v_rank, v_from, v_match, v_edge, ' AND NOT ' || v_titles, CASE WHEN v_phase = 1 THEN v_after ELSE '' END, (v_phase < 2)::text, v_wanted, v_wanted);
+    END IF;
+    IF v_text.query <> v_text.best THEN
+        v_parts := v_parts || format('loose AS MATERIALIZED (SELECT d.id, d.created_at, 0::real AS rank, 2 AS phase %s AND d.search_tsv @@ %L::tsquery
+                AND NOT d.search_tsv @@ %L::tsquery%s%s AND (SELECT count(*) FROM ranked)%s < %s ORDER BY d.created_at DESC, d.id DESC LIMIT %s)',
+            v_from, v_text.query, v_text.best, v_condition, CASE WHEN v_phase = 2 THEN v_after ELSE '' END,
+            CASE WHEN v_edge IS NOT NULL THEN ' + (SELECT count(*) FROM newest)' ELSE '' END, v_wanted, v_wanted);
+    END IF;
+    RETURN array_to_string(v_parts, ', ') || format('
         SELECT h.id, h.rank, NULL::float8, h.created_at, h.rank, NULL::real,
                jsonb_build_object(''p'', h.phase, ''r'', h.rank, ''c'', h.created_at, ''i'', h.id, ''e'', %L::timestamptz, ''t'', %L::boolean)
-        FROM (SELECT * FROM ranked%s) h
+        FROM (SELECT * FROM ranked%s%s) h
         ORDER BY h.phase, CASE WHEN h.phase = 0 THEN h.rank END DESC, h.created_at DESC, h.id DESC OFFSET %s LIMIT %s',
-        v_ranked,
-        CASE WHEN p_after IS NULL THEN '' WHEN (p_after ->> 'p')::int = 1 THEN ' WHERE false'
-             ELSE format(' WHERE (h.rank, h.created_at, h.id) < (%L::real, %L::timestamptz, %L::uuid)', p_after ->> 'r', p_after ->> 'c', p_after ->> 'i') END,
-        v_offset + p_limit, v_edge, coalesce((p_after ->> 't')::boolean, v_text.titles <= v_tier), v_rest, v_offset, p_limit);
+        v_edge, v_titles IS NOT NULL,
+        CASE WHEN v_edge IS NOT NULL THEN ' UNION ALL SELECT * FROM newest' ELSE '' END,
+        CASE WHEN v_text.query <> v_text.best THEN ' UNION ALL SELECT * FROM loose' ELSE '' END, v_offset, p_limit);
 END $$;
 REVOKE EXECUTE ON FUNCTION search_statement FROM PUBLIC;
 

@@ -1,7 +1,7 @@
 -- search_text(tenant, search) reads the text of a search in its mode:
---   query  what a document must match, null when there is no text or nothing is left of it (stop words, operators)
---   best   what counts most for the rank: of several words for one word the nearest; query itself in mode fts
---   rows   about how many documents match by the vocabulary's counts, titles how many with their title
+--   query   what a document must match, null when there is no text or nothing is left of it (stop words, operators)
+--   best    the part of it that comes first: each word by the nearest of those that it may stand for; query itself in mode fts
+--   rows    about how many documents match best by the vocabulary's counts, titles how many with their title
 -- fts: web search syntax ("phrase", -word, or) and word* for a prefix; synonyms and stop words of the tenant apply. The
 -- other modes take each word for what it may stand for: fuzzy for words within a distance of a third of its length
 -- (rounded up, at least 1) or with half of its trigrams; soundex and metaphone for those that sound alike.
@@ -170,13 +170,16 @@ BEGIN
         -- The thirteenth and later words of a text, and what is no word of letters, must be there as they are.
         IF v_count > 12 OR NOT is_search_word(w) THEN
             query := coalesce(query && plainto_tsquery(v_config, w), plainto_tsquery(v_config, w));
-            best := coalesce(best || plainto_tsquery(v_config, w), plainto_tsquery(v_config, w));
+            best := coalesce(best && plainto_tsquery(v_config, w), plainto_tsquery(v_config, w));
             CONTINUE;
         END IF;
-        SELECT search_lexemes(array_agg(x.lexeme)) AS lexemes, search_lexemes(array_agg(x.lexeme) FILTER (WHERE x.near >= CASE x.top WHEN 1 THEN 1 ELSE x.top - 0.1 END)) AS nearest,
-               sum(x.documents)::float8 AS documents, sum(x.titles)::float8 AS titles
+        SELECT search_lexemes(array_agg(x.lexeme)) AS lexemes, search_lexemes(array_agg(x.lexeme) FILTER (WHERE x.is_best)) AS nearest,
+               (sum(x.documents) FILTER (WHERE x.is_best))::float8 AS documents, (sum(x.titles) FILTER (WHERE x.is_best))::float8 AS titles
         INTO m
-        FROM (SELECT y.*, max(y.near) OVER () AS top FROM search_word_matches(p_tenant_id, w, v_mode, 30) y) x;
+        FROM (SELECT y.lexeme, y.documents, y.titles, -- the word itself, else up to eight that are as near as the nearest
+                     y.near >= CASE first_value(y.near) OVER o WHEN 1 THEN 1 ELSE first_value(y.near) OVER o - 0.1 END AND row_number() OVER o <= 8 AS is_best
+              FROM search_word_matches(p_tenant_id, w, v_mode, 30) y
+              WINDOW o AS (ORDER BY y.near DESC, y.documents DESC, y.word)) x;
         IF m.lexemes IS NULL THEN
             query := ('''' || w || '''')::tsquery; -- a word that no document has
             best := query;
@@ -185,7 +188,7 @@ BEGIN
             RETURN;
         END IF;
         query := coalesce(query && m.lexemes, m.lexemes);
-        best := coalesce(best || m.nearest, m.nearest);
+        best := coalesce(best && m.nearest, m.nearest);
         IF v_documents > 0 THEN
             v_share := v_share * least(1, m.documents / v_documents);
             v_title_share := v_title_share * least(1, m.titles / v_documents);
