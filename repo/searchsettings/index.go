@@ -221,10 +221,12 @@ func (x *Indexes) apply(ctx context.Context, c Change, step func(string)) error 
 			return err
 		}
 	}
-	return x.note(ctx, c.TenantID, c.To)
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup) // an index that is there is noted
+	defer cancel()
+	return x.note(after, c.TenantID, c.To)
 }
 
-// cleanup is how long a failed build may take to be dropped.
+// cleanup is how long it may take to note what was built, or to drop what was not, after an interrupt.
 const cleanup = 30 * time.Second
 
 func (x *Indexes) build(ctx context.Context, name string, c Change) error {
