@@ -55,7 +55,7 @@ DECLARE
 BEGIN
     SELECT array_agg(w), array_agg(n), array_agg(t) INTO v_words, v_counts, v_titles
     FROM unnest(p_words, p_counts, p_titles) AS x (w, n, t)
-    WHERE n <> 0 AND is_search_word(w);
+    WHERE (n <> 0 OR t <> 0) AND is_search_word(w);
     IF v_words IS NULL THEN
         RETURN;
     END IF;

@@ -1,0 +1,149 @@
+package search_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"stackforge/db"
+	"stackforge/db/dbtest"
+	"stackforge/repo/search"
+	"stackforge/tenant"
+)
+
+// vocabulary is what the vocabularies hold, a line a word.
+func vocabulary(t *testing.T, d *dbtest.DB) []string {
+	t.Helper()
+
+	rows, err := db.List[struct{ Line string }](t.Context(), d.Owner, `
+		SELECT concat_ws(' ', tenant_id, language, word, lexeme, soundex, metaphone, documents, titles) AS line
+		FROM core.search_words
+		ORDER BY 1`)
+	require.NoError(t, err)
+	out := make([]string, len(rows))
+	for i, r := range rows {
+		out[i] = r.Line
+	}
+	return out
+}
+
+// fold counts all changes that are noted.
+func fold(t *testing.T, d *dbtest.DB) {
+	t.Helper()
+
+	m := search.NewMaintenance(d.Worker)
+	for {
+		n, err := m.Maintain(t.Context())
+		require.NoError(t, err)
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// TestVocabularyFollowsTheDocuments lets writers change documents of two tenants at random, also within transactions that
+// are rolled back, while the counts are folded; in the end the vocabulary is what one made anew from the documents is.
+func TestVocabularyFollowsTheDocuments(t *testing.T) {
+	t.Parallel()
+
+	d := dbtest.New(t)
+	scopes := []tenant.Scope{dbtest.Tenant(t, d), dbtest.Tenant(t, d)}
+	text := func(r *rand.Rand) string {
+		words := make([]string, 1+r.IntN(6))
+		for i := range words {
+			words[i] = fmt.Sprintf("word%c", 'a'+r.IntN(20))
+		}
+		return strings.Join(append(words, "Café", "12345", "the", "x"), " ")
+	}
+	done := make(chan struct{})
+	folded := make(chan error, 1)
+	go func() {
+		m := search.NewMaintenance(d.Worker)
+		for {
+			select {
+			case <-done:
+				folded <- nil
+				return
+			default:
+			}
+			if _, err := m.Maintain(context.WithoutCancel(t.Context())); err != nil {
+				folded <- err
+				return
+			}
+		}
+	}()
+	var writers sync.WaitGroup
+	errs := make(chan error, 4)
+	for w := range 4 {
+		writers.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(w), 7)) //nolint:gosec // a test that can be run again
+			for range 60 {
+				s := scopes[r.IntN(2)]
+				language := []string{"en", "de", "plain"}[r.IntN(3)]
+				var err error
+				switch r.IntN(4) {
+				case 0:
+					_, err = db.Exec(t.Context(), d.Owner, `
+						INSERT INTO documents (tenant_id, author_id, title, body, language)
+						SELECT $1, $2, $3, $4, $5 FROM generate_series(1, 3)`, s.TenantID, s.UserID, text(r), text(r), language)
+				case 1:
+					_, err = db.Exec(t.Context(), d.Owner, `
+						UPDATE documents SET title = $2, language = $3
+						WHERE tenant_id = $1 AND id IN (SELECT id FROM documents WHERE tenant_id = $1 ORDER BY random() LIMIT 2 FOR UPDATE SKIP LOCKED)`, s.TenantID, text(r), language)
+				case 2:
+					_, err = db.Exec(t.Context(), d.Owner, `
+						DELETE FROM documents
+						WHERE tenant_id = $1 AND id IN (SELECT id FROM documents WHERE tenant_id = $1 ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED)`, s.TenantID)
+				default: // of both tenants in one statement, without any effect on the text, and rolled back
+					_, _ = db.Exec(t.Context(), d.Owner, `
+						WITH changed AS (UPDATE documents SET path = 'a' WHERE id IN (SELECT id FROM documents ORDER BY random() LIMIT 2 FOR UPDATE SKIP LOCKED) RETURNING 1)
+						INSERT INTO documents (tenant_id, author_id, title, body, latitude) SELECT $1, $2, 'never', 'never', 1`, s.TenantID, s.UserID)
+				}
+				if err != nil {
+					errs <- err
+					return
+				}
+			}
+		})
+	}
+	writers.Wait()
+	close(done)
+	require.NoError(t, <-folded)
+	require.Empty(t, errs)
+
+	fold(t, d)
+	got := vocabulary(t, d)
+	require.Greater(t, len(got), 40)
+	for _, s := range scopes {
+		d.Exec(t, `SELECT rebuild_search_words($1)`, s.TenantID)
+	}
+	require.Equal(t, vocabulary(t, d), got)
+	for _, line := range got {
+		require.NotContains(t, line, "12345", "numbers are no words")
+	}
+	d.Exec(t, `DELETE FROM documents`)
+	fold(t, d)
+	require.Empty(t, vocabulary(t, d))
+}
+
+// A word can be searched for in the statement after the one that brought it, counted or not.
+func TestVocabularyHasAWordAtOnce(t *testing.T) {
+	t.Parallel()
+
+	ctx, d, repo := setup(t, "Quokka")
+	one := func() {
+		p := fts("qoukka")
+		p.Mode = search.Fuzzy
+		page, err := repo.Search(ctx, p)
+		require.NoError(t, err)
+		require.Equal(t, []string{"Quokka"}, titles(page))
+	}
+	one()
+	fold(t, d)
+	one()
+}
