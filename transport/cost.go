@@ -3,6 +3,7 @@ package transport
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,8 +13,9 @@ import (
 )
 
 // pricing estimates how many objects an operation may return: an object field is 1, a list is its length times what it
-// contains, leaves are free. The length is that of first or last, else Limits.ListSize. When those arguments stand on a
-// connection (an object), they give the length of the lists directly below it. It stops as soon as the ceiling is
+// contains, leaves are free. The length is that of first or last, or what the directive @listSize says, else
+// Limits.ListSize. When those arguments stand on a connection (an object), they give the length of the lists directly
+// below it. It stops as soon as the ceiling is
 // passed, and prices each fragment once per list length, so doubling fragments cost nothing.
 type pricing struct {
 	*guard
@@ -175,12 +177,24 @@ func (p *pricing) definition(name string, on *ast.Definition) *ast.FieldDefiniti
 
 func isList(t *ast.Type) bool { return t.Elem != nil }
 
-// slice is the length asked for by first or last, where the field has such arguments.
+// slice is the length asked for by first, last or an argument that @listSize names, where the field has such arguments,
+// else the one that it assumes.
 func (p *pricing) slice(f *ast.Field, def *ast.FieldDefinition) (int64, bool) {
 	var size int64
 	found := false
+	names := []string{"first", "last"}
+	if d := def.Directives.ForName("listSize"); d != nil {
+		if a := d.Arguments.ForName("assumedSize"); a != nil {
+			size, found = p.number(a.Value)
+		}
+		if a := d.Arguments.ForName("slicingArguments"); a != nil {
+			for _, child := range a.Value.Children {
+				names = append(names, child.Value.Raw)
+			}
+		}
+	}
 	for _, a := range def.Arguments {
-		if a.Name != "first" && a.Name != "last" {
+		if !slices.Contains(names, a.Name) {
 			continue
 		}
 		value := a.DefaultValue
