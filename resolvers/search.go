@@ -110,14 +110,10 @@ func (r *searchConnection) TotalCountIsExact(ctx context.Context, obj *model.Sea
 }
 
 func (r *searchConnection) Facets(ctx context.Context, obj *model.SearchConnection, paths model.PathFacetInput, metadataValuesOf []string, first int) (search.Facets, error) {
-	p := search.FacetParams{
+	return obj.Found.Facets(ctx, search.FacetParams{
 		Paths: selects(ctx, "paths"), Level: paths.Level, Tags: selects(ctx, "tags"), MetadataKeys: selects(ctx, "metadataKeys"),
-		Months: selects(ctx, "months"), First: first,
-	}
-	if selects(ctx, "metadataValues") {
-		p.MetadataOf = metadataValuesOf
-	}
-	return obj.Found.Facets(ctx, p)
+		MetadataValues: selects(ctx, "metadataValues"), MetadataOf: metadataValuesOf, Months: selects(ctx, "months"), First: first,
+	})
 }
 
 func (r *searchConnection) DidYouMean(ctx context.Context, obj *model.SearchConnection) (*string, error) {

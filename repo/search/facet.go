@@ -13,13 +13,14 @@ import (
 
 // FacetParams says how hits are grouped; what is not asked for costs nothing.
 type FacetParams struct {
-	Paths        bool
-	Level        int // labels of a path that are kept, 1 to MaxLevel
-	Tags         bool
-	MetadataKeys bool
-	MetadataOf   []string // keys whose values are counted, at most MaxKeys
-	Months       bool
-	First        int // values of each list, 1 to query.MaxFirst
+	Paths          bool
+	Level          int // labels of a path that are kept, 1 to MaxLevel
+	Tags           bool
+	MetadataKeys   bool
+	MetadataValues bool
+	MetadataOf     []string // keys whose values are counted, at most MaxKeys
+	Months         bool
+	First          int // values of each list, 1 to query.MaxFirst
 }
 
 // Limits of facets.
@@ -150,7 +151,7 @@ func (p FacetParams) request(keys []string) map[string]any {
 	if p.MetadataKeys {
 		out[facetKey] = struct{}{}
 	}
-	if len(keys) > 0 {
+	if p.MetadataValues && len(keys) > 0 {
 		out[facetMetadata] = map[string][]string{"keys": keys}
 	}
 	if p.Months {

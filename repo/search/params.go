@@ -37,7 +37,7 @@ const (
 type Params struct {
 	Query      *string         `json:"query,omitempty"` // at most MaxQuery characters
 	Mode       string          `json:"mode"`
-	Language   string          `json:"language,omitempty"`
+	Language   string          `json:"language"`
 	PathPrefix *string         `json:"pathPrefix,omitempty"`
 	TagIDs     []int           `json:"tagIds,omitzero"` // nil is any, and none of none is none
 	TagMatch   string          `json:"tagMatch,omitempty"`
@@ -85,10 +85,10 @@ func (p Params) NeedsVector() bool {
 // Validate checks what can be known without the database. It is Validation naming the fields.
 func (p Params) Validate() error {
 	var list errs.List
-	if p.Query != nil && utf8.RuneCountInString(*p.Query) > MaxQuery {
+	switch {
+	case p.Query != nil && utf8.RuneCountInString(*p.Query) > MaxQuery:
 		list.Add("query", "A query has at most 1,000 characters.")
-	}
-	if (p.Mode == Semantic || p.Mode == Hybrid) && (p.Query == nil || strings.TrimSpace(*p.Query) == "") {
+	case (p.Mode == Semantic || p.Mode == Hybrid) && (p.Query == nil || strings.TrimSpace(*p.Query) == ""):
 		list.Add("query", "This mode needs a query.")
 	}
 	if p.First < 1 || p.First > query.MaxFirst {
