@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"stackforge/db"
+	"stackforge/errs"
 	"stackforge/repo/searchsettings"
 )
 
@@ -111,6 +113,9 @@ func (c searchRebuildCmd) Run(ctx context.Context, p *program) error {
 			return err
 		}
 		if c.Tenant != nil {
+			if !slices.Contains(tenants, *c.Tenant) {
+				return errs.New(errs.NotFound, "There is no such tenant.")
+			}
 			tenants = []uuid.UUID{*c.Tenant}
 		}
 		for _, id := range tenants {
