@@ -52,6 +52,10 @@ test/bare: ## Run all tests with contrib extensions only.
 bench: build ## Measure, each figure beside a peer or a limit of the same run.
 	@$(GO) run ./bench
 
+.PHONY: relevance
+relevance: ## Measure how well each mode of search ranks a judged set; fails below the floors.
+	@$(GO) run ./relevance -check
+
 .PHONY: generate generate/check
 generate: ## Make graph/, schema.sql, .env.example and the configuration page again.
 	@rm -f graph/generated.go graph/direct.go graph/model/models_gen.go
