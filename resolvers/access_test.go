@@ -42,6 +42,7 @@ func (c caller) things(word string) things {
 	key := at(t, c.get(createKey, vars{"in": vars{"name": word}}), "createApiKey", "apiKey", "id")
 	j := at(t, c.get(enqueueJob, vars{"in": vars{"type": word, "uniqueKey": "unique-" + word}}), "enqueueJob", "job")
 	failed := c.job(vars{"type": word})
+	c.get(`mutation ($w: String!) { setSearchStopWords(input: {words: [$w]}) { settings { stopWords } } setSearchSynonyms(input: {term: $w, synonyms: ["x"]}) { synonyms { id } } }`, vars{"w": word})
 	c.d.Exec(t, `UPDATE jobs SET status = 'failed', reason = 'permanent', finished_at = now() WHERE id = $1`, failed)
 	cursors := c.get(`{ documentsConnection { pageInfo { startCursor } } jobsConnection { pageInfo { startCursor } } usersConnection { pageInfo { startCursor } } searchDocuments { pageInfo { startCursor } } }`, nil)
 	return things{
@@ -80,11 +81,13 @@ func operations(x things) map[string][]string {
 			q(`{ searchDocuments(pathPrefix: "secret.%s") { nodes { document { id } } totalCount } }`, x.word), `{ searchDocuments(tagIds: [7]) { nodes { document { id } } totalCount } }`,
 			`{ searchDocuments(near: {longitude: 1, latitude: 1}) { nodes { document { id } } totalCount } }`,
 		},
-		"user":            {q(`{ user(id: %q) { id email } }`, x.user)},
-		"users":           {`{ users { id email } }`},
-		"usersConnection": {`{ usersConnection { nodes { id email } totalCount } }`},
-		"apiKeys":         {`{ apiKeys { id name prefix } }`},
-		"job":             {q(`{ job(id: %q) { id type payload } }`, x.job), q(`{ job(hashid: %q) { id type } }`, x.jobHash), q(`{ job(id: %q) { id type } }`, x.jobHash)},
+		"searchSettings":    {`{ searchSettings { stopWords synonymsConnection { nodes { id term synonyms } totalCount } } }`},
+		"searchSuggestions": {q(`{ searchSuggestions(prefix: %q) { text documents kind } }`, x.word), q(`{ searchSuggestions(prefix: "%.6s", language: "en") { text documents kind } }`, x.word)},
+		"user":              {q(`{ user(id: %q) { id email } }`, x.user)},
+		"users":             {`{ users { id email } }`},
+		"usersConnection":   {`{ usersConnection { nodes { id email } totalCount } }`},
+		"apiKeys":           {`{ apiKeys { id name prefix } }`},
+		"job":               {q(`{ job(id: %q) { id type payload } }`, x.job), q(`{ job(hashid: %q) { id type } }`, x.jobHash), q(`{ job(id: %q) { id type } }`, x.jobHash)},
 		"jobs": {
 			`{ jobs { id type } }`, q(`{ jobs(filter: {id: {eq: %q}}) { id } }`, x.job), q(`{ jobs(filter: {type: {eq: %q}}) { id } }`, x.word), `{ jobs(filter: {status: {eq: FAILED}}) { id } }`,
 		},
@@ -106,7 +109,13 @@ func operations(x things) map[string][]string {
 			q(`mutation { updateDocument(input: {id: %q, title: "taken over"}) { document { id } } }`, x.document),
 			q(`mutation { updateDocument(input: {id: %q, title: "taken over"}) { document { id } } }`, x.documentHash),
 		},
-		"deleteDocument": {q(`mutation { deleteDocument(input: {id: %q}) { id } }`, x.document)},
+		"deleteDocument":     {q(`mutation { deleteDocument(input: {id: %q}) { id } }`, x.document)},
+		"setSearchStopWords": {q(`mutation { setSearchStopWords(input: {words: [%q]}) { settings { __typename } } }`, x.word)},
+		"setSearchSynonyms": {
+			q(`mutation { setSearchSynonyms(input: {term: %q, synonyms: ["other"]}) { synonyms { __typename } } }`, x.word),
+			q(`mutation { setSearchSynonyms(input: {term: "term", synonyms: [%q], bothWays: true}) { synonyms { __typename } } }`, x.word),
+		},
+		"removeSearchSynonyms": {q(`mutation { removeSearchSynonyms(input: {term: %q}) { synonyms { id term synonyms } } }`, x.word)},
 		"enqueueJob": {
 			q(`mutation { enqueueJob(input: {type: "x", uniqueKey: %q}) { duplicate job { type } } }`, x.unique),
 			q(`mutation { enqueueJob(input: {type: "reindex_search", payload: {tenant_id: %q}}) { job { type } } }`, x.tenant),

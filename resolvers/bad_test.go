@@ -185,6 +185,20 @@ func TestBadInput(t *testing.T) {
 		{"near 181", "near.longitude", `{ searchDocuments(near: {longitude: 181, latitude: 1}) { nodes { score } } }`, nil},
 		{"near 91", "near.latitude", `{ searchDocuments(near: {longitude: 1, latitude: -91}) { nodes { score } } }`, nil},
 		{"unknown language", "language", `{ searchDocuments(query: "x", language: "english") { nodes { score } } }`, nil},
+		{"no synonym", "synonyms", `mutation { setSearchSynonyms(input: {term: "t", synonyms: []}) { synonyms { id } } }`, nil},
+		{"51 synonyms", "synonyms", `mutation ($x: [String!]!) { setSearchSynonyms(input: {term: "t", synonyms: $x}) { synonyms { id } } }`, vars{"x": tooMany[:51]}},
+		{"blank synonym", "synonyms[1]", `mutation { setSearchSynonyms(input: {term: "t", synonyms: ["x", " "]}) { synonyms { id } } }`, nil},
+		{"six words", "term", `mutation { setSearchSynonyms(input: {term: "a b c d e f", synonyms: ["x"]}) { synonyms { id } } }`, nil},
+		{"term of 10 KB", "term", `mutation ($x: String!) { setSearchSynonyms(input: {term: $x, synonyms: ["x"]}) { synonyms { id } } }`, vars{"x": long}},
+		{"only signs", "term", `mutation { setSearchSynonyms(input: {term: "&|!", synonyms: ["x"]}) { synonyms { id } } }`, nil},
+		{"two words to leave out", "words[0]", `mutation { setSearchStopWords(input: {words: ["a b"]}) { settings { stopWords } } }`, nil},
+		{"1,001 stop words", "words", `mutation ($x: [String!]!) { setSearchStopWords(input: {words: $x}) { settings { stopWords } } }`, vars{"x": tooMany}},
+		{"no page of synonyms", "first", `{ searchSettings { synonymsConnection(first: 101) { totalCount nodes { id } } } }`, nil},
+		{"cursor that is none", "after", `{ searchSettings { synonymsConnection(after: "x") { nodes { id } } } }`, nil},
+		{"long text to complete", "prefix", `query ($x: String!) { searchSuggestions(prefix: $x) { text } }`, vars{"x": strings.Repeat("ä", 201)}},
+		{"no suggestion", "first", `{ searchSuggestions(prefix: "x", first: 0) { text } }`, nil},
+		{"21 suggestions", "first", `{ searchSuggestions(prefix: "x", first: 21) { text } }`, nil},
+		{"suggestions of no language", "language", `{ searchSuggestions(prefix: "x", language: "english") { text } }`, nil},
 		{"no page", "first", `{ searchDocuments(first: 0) { nodes { score } } }`, nil},
 		{"cursor of another list", "after", `{ searchDocuments(after: "WzEsMiwzXQ") { nodes { score } } }`, nil},
 	} {
@@ -242,6 +256,10 @@ func TestStrangeInput(t *testing.T) {
 	} {
 		a := c.ask(`query ($q: String) { searchDocuments(query: $q) { nodes { score document { id } } totalCount } }`, vars{"q": q})
 		require.Empty(t, a.Errors, "%q: %s", q, a.raw)
+		if len([]rune(q)) <= 200 {
+			a = c.ask(`query ($q: String!) { searchSuggestions(prefix: $q) { text } }`, vars{"q": q})
+			require.Empty(t, a.Errors, "%q: %s", q, a.raw)
+		}
 	}
 	for _, n := range []string{`9007199254740993`, `1e308`, `-0`, `0.1`, `123456789012345678901234567890`} {
 		a := c.ask(enqueueJob, vars{"in": vars{"type": "x", "payload": json.RawMessage(`{"n": ` + n + `}`)}})
