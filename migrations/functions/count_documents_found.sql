@@ -4,23 +4,22 @@ DROP FUNCTION IF EXISTS count_documents_found(uuid, text, int, text, text, int[]
 CREATE OR REPLACE FUNCTION count_documents_found(p_tenant_id uuid, p_search jsonb, p_limit int DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    v_from text := search_matches(p_tenant_id, p_search);
     v_count bigint;
 BEGIN
-    EXECUTE format('SELECT count(*) FROM (SELECT %s LIMIT %s) x', v_from, p_limit) INTO v_count;
+    PERFORM assert_tenant(p_tenant_id);
+    EXECUTE format('SELECT count(*) FROM (SELECT %s LIMIT %s) x', search_matches(p_tenant_id, p_search), p_limit) INTO v_count;
     RETURN v_count;
 END $$;
 REVOKE EXECUTE ON FUNCTION count_documents_found FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION count_documents_found TO app_api;
 
--- search_matches(tenant, search) is 'FROM documents d WHERE …' for all that a search matches. Raises 42501 for another tenant.
+-- search_matches(tenant, search) is 'FROM documents d WHERE …' for all that a search matches. Internal.
 CREATE OR REPLACE FUNCTION search_matches(p_tenant_id uuid, p_search jsonb) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_query tsquery;
     v_sql text := format('FROM documents d WHERE d.tenant_id = %L', p_tenant_id) || search_condition(p_tenant_id, p_search);
 BEGIN
-    PERFORM assert_tenant(p_tenant_id);
     v_query := (SELECT t.query FROM search_text(p_tenant_id, p_search) t);
     IF p_search ->> 'mode' = 'semantic' THEN
         v_sql := v_sql || ' AND d.embedding IS NOT NULL';

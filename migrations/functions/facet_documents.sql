@@ -6,11 +6,11 @@ CREATE OR REPLACE FUNCTION facet_documents(p_tenant_id uuid, p_search jsonb, p_f
 RETURNS TABLE (facet text, value text, documents bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    v_matches text := search_matches(p_tenant_id, p_search);
     v_columns text[] := '{}';
     v_parts text[] := '{}';
     v_key text;
 BEGIN
+    PERFORM assert_tenant(p_tenant_id);
     IF p_facets ? 'path' THEN
         v_columns := v_columns || 'd.path'::text;
         v_parts := v_parts || format('SELECT ''path'' AS facet, p.value, p.n FROM (
@@ -47,7 +47,7 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY EXECUTE format('WITH hits AS MATERIALIZED (SELECT %s %s LIMIT 10000) %s',
-        array_to_string(v_columns, ', '), v_matches, array_to_string(v_parts, ' UNION ALL '));
+        array_to_string(v_columns, ', '), search_matches(p_tenant_id, p_search), array_to_string(v_parts, ' UNION ALL '));
 END $$;
 REVOKE EXECUTE ON FUNCTION facet_documents FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION facet_documents TO app_api;

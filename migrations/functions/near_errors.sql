@@ -10,3 +10,4 @@ BEGIN
         RAISE EXCEPTION 'A radius is more than 0 and at most 1,000,000 metres.' USING ERRCODE = 'ZE400', COLUMN = 'radius';
     END IF;
 END $$;
+REVOKE EXECUTE ON FUNCTION near_errors FROM PUBLIC;

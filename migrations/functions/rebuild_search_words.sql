@@ -1,8 +1,8 @@
 -- rebuild_search_words(tenant) makes the vocabulary of a tenant anew from its documents, with exact counts, and returns
 -- the number of words. For documents that came past the triggers. Waits for a running fold; writers of documents wait for
--- nothing: what they add meanwhile is noted and folded later.
+-- nothing: what they add meanwhile is noted and folded later. For the owner.
 CREATE OR REPLACE FUNCTION rebuild_search_words(p_tenant_id uuid) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan SET work_mem = '256MB' AS $$
+LANGUAGE plpgsql SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan SET work_mem = '256MB' AS $$
 DECLARE
     v_words int;
 BEGIN

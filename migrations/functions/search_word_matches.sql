@@ -17,7 +17,9 @@ BEGIN
         SELECT left(p_word, i) || c || substr(p_word, i + 1 + j)
         FROM generate_series(0, length(p_word)) AS i, generate_series(0, 1) AS j, unnest(string_to_array('abcdefghijklmnopqrstuvwxyz0123456789', NULL)) AS c);
 END $$;
+REVOKE EXECUTE ON FUNCTION words_at_one_edit FROM PUBLIC;
 
+DO $$ BEGIN PERFORM similarity('a', 'a'); END $$; -- loads pg_trgm: an owner who is no superuser may set only parameters that are known
 CREATE OR REPLACE FUNCTION search_word_matches(p_tenant_id uuid, p_word text, p_mode text, p_limit int)
 RETURNS TABLE (word text, lexeme text, near real, documents int, titles int)
 LANGUAGE plpgsql STABLE SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan
