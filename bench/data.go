@@ -43,8 +43,8 @@ func (b *bench) ready(ctx context.Context) (*dataset, error) {
 	return d, nil
 }
 
-// database makes a migrated database with one tenant and its key.
-func (b *bench) database(ctx context.Context, name string) (*dataset, error) {
+// database makes a migrated database with one tenant and its key; more are settings of the migration.
+func (b *bench) database(ctx context.Context, name string, more ...string) (*dataset, error) {
 	d := &dataset{url: b.cluster.URL(name)}
 	if name != "stackforge" { // the cluster made that one
 		c, err := connect(ctx, b.cluster.URL(""))
@@ -57,7 +57,7 @@ func (b *bench) database(ctx context.Context, name string) (*dataset, error) {
 			return nil, err
 		}
 	}
-	env := settings(d.url, "127.0.0.1:0", b.dir)
+	env := append(settings(d.url, "127.0.0.1:0", b.dir), more...)
 	if _, err := b.output(ctx, env, "migrate"); err != nil {
 		return nil, err
 	}

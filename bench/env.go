@@ -155,13 +155,13 @@ type server struct {
 	addr string // 127.0.0.1:port
 }
 
-// serve starts the API on a database and waits until it answers.
-func (b *bench) serve(ctx context.Context, name, databaseURL string) (*server, error) {
+// serve starts the API on a database, with more settings, and waits until it answers.
+func (b *bench) serve(ctx context.Context, name, databaseURL string, more ...string) (*server, error) {
 	addr, err := freeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p, err := b.start(ctx, name, b.bin, settings(databaseURL, addr, b.dir), "serve")
+	p, err := b.start(ctx, name, b.bin, append(settings(databaseURL, addr, b.dir), more...), "serve")
 	if err != nil {
 		return nil, err
 	}

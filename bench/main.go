@@ -1,7 +1,8 @@
 // Command bench measures the product: every figure beside a peer or a physical limit that is measured in the same run, so
 // that the ratio says something on any machine. docs/benchmarks.md tells how, and what came out.
 //
-//	go run ./bench [-only read,page,import,realtime,start,jobs] [-seconds 10] [-bin bin/stackforge] [-strict] [-keep]
+//	go run ./bench [-only read,page,realtime,jobs,search,import,start] [-seconds 10] [-bin bin/stackforge] [-strict] [-keep]
+//	               [-lanes full,bare] [-documents 100000] [-vectors 20000] [-many]
 //
 // It runs a PostgreSQL of its own with durable settings in a temporary folder, and the built program in processes of its
 // own. Nothing but loopback and unix sockets is used. The exit code is 0 also when a bar is missed, unless -strict.
@@ -48,6 +49,7 @@ func parts() []part {
 		{"page", (*bench).pagePart},
 		{"realtime", (*bench).realtimePart},
 		{"jobs", (*bench).jobsPart},
+		{"search", (*bench).searchPart},
 		{"import", (*bench).importPart},
 		{"start", (*bench).startPart},
 	}
@@ -60,22 +62,41 @@ type options struct {
 	only    []string
 	seconds int
 	strict  bool
+
+	// Of search: the number of documents, and so on.
+	corpus  int
+	lanes   []string
+	many    bool
+	vectors int
 }
 
 func parse() (options, error) {
 	var o options
-	var only string
+	var only, lanesOnly string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	fs.StringVar(&only, "only", "", "parts to run, separated by commas: read, page, realtime, jobs, import, start (default all)")
+	fs.StringVar(&only, "only", "", "parts to run, separated by commas: read, page, realtime, jobs, search, import, start (default all)")
 	fs.IntVar(&o.seconds, "seconds", 10, "time of each measured side of a part")
 	fs.StringVar(&o.bin, "bin", "bin/stackforge", "the program to measure")
 	fs.BoolVar(&o.strict, "strict", false, "exit with 1 when a bar is missed")
 	fs.BoolVar(&o.keep, "keep", false, "keep the temporary folder, with the logs of the processes")
+	fs.StringVar(&lanesOnly, "lanes", "full,bare", "search: with all extensions of the server, with PostgreSQL's contrib only, or both")
+	fs.IntVar(&o.corpus, "documents", 100_000, "search: documents of the tenant")
+	fs.IntVar(&o.vectors, "vectors", 20_000, "search: how many of them have a vector; the index of 100,000 takes minutes to make")
+	fs.BoolVar(&o.many, "many", false, "search: also 1,000 tenants of 1,000 documents beside one alone; loading takes many minutes")
 	if err := fs.Parse(os.Args[1:]); err != nil {
 		return o, err
 	}
 	if o.seconds < 2 || o.seconds > 600 {
 		return o, errors.New("-seconds must be from 2 to 600")
+	}
+	if o.corpus < 1000 || o.vectors < 0 || o.vectors > o.corpus {
+		return o, errors.New("-documents must be at least 1000, and -vectors from 0 to -documents")
+	}
+	o.lanes = strings.Split(lanesOnly, ",")
+	for _, name := range o.lanes {
+		if !slices.Contains(lanes(), name) {
+			return o, fmt.Errorf("-lanes: there is no lane %q", name)
+		}
 	}
 	if only != "" {
 		o.only = strings.Split(only, ",")

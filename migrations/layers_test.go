@@ -83,7 +83,7 @@ func (l layers) api(t *testing.T) {
 	page, err := search.New(l.d.API).Search(l.caller(t), search.Params{Query: &text, First: query.MaxFirst, Mode: "fts", Language: "en"})
 	require.NoError(t, err)
 	require.Len(t, page.Hits, 1)
-	require.NotEqual(t, l.document, page.Hits[0].ID)
+	require.NotEqual(t, l.document, page.Hits[0].Document.ID)
 }
 
 // sql is what a caller does who found a way to send statements of his own: nothing names his tenant any more.

@@ -1,6 +1,7 @@
 package migrations_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ type scale struct {
 	Small     int // tenants beside it
 	Each      int // documents of each of them
 	Jobs      int // of all tenants; one in ten has not finished
+	Vectors   int // documents of the one tenant that fillSearch gives a vector
 }
 
 // data is what the statements ask for.
@@ -29,7 +31,16 @@ type data struct {
 	cursor    time.Time // of the middle document
 }
 
-// fill loads made-up data: words by a falling frequency, "common" in 30 % of the documents and "rare" in 1 of 1,000, 1,000
+// words is SQL for some of 5,000 made-up words of three syllables, by a falling frequency.
+func words(n int) string {
+	return fmt.Sprintf(`(
+		SELECT string_agg((ARRAY['ba','ce','di','fo','gu','la','me','ni','po','ru','sa','te','vi','wo','zu','ka','je','mi','no','pu'])[1 + k %% 20] ||
+		                  (ARRAY['ra','le','ti','so','mu','ga','ne','bi','do','ku','va','fe','zi','lo','tu','pa','re','li','mo','su'])[1 + k / 20 %% 20] ||
+		                  (ARRAY['nd','rk','lt','mp','st','ck','ng','rd','lm','pt','sk','ft','nt'])[1 + k / 400], ' ')
+		FROM (SELECT (4999 * random() ^ 3)::int AS k FROM generate_series(1, %d) WHERE o.i > 0) k)`, n)
+}
+
+// fill loads made-up data: words by a falling frequency, "common" in 30 % of the documents and "granite" in 1 of 1,000, 1,000
 // paths, 200 tags, points in a square of 10 degrees, documents and jobs over the last year.
 func fill(t *testing.T, d *dbtest.DB, n scale) data {
 	t.Helper()
@@ -52,9 +63,8 @@ func fill(t *testing.T, d *dbtest.DB, n scale) data {
 	_, err = conn.Exec(ctx, `
 		INSERT INTO documents (tenant_id, author_id, external_id, title, body, metadata, path, tag_ids, longitude, latitude, created_at, updated_at)
 		SELECT o.tenant_id, o.author_id, 'e' || o.i,
-		       'Report ' || o.i || ' on word' || (2000 * random() ^ 3)::int,
-		       (SELECT string_agg('word' || (5000 * random() ^ 3)::int, ' ') FROM generate_series(1, 40) WHERE o.i > 0)
-		           || CASE WHEN o.i % 10 < 3 THEN ' common' ELSE '' END || CASE WHEN o.i % 1000 = 7 THEN ' rare' ELSE '' END,
+		       'Report ' || o.i || ' on ' || `+words(1)+`,
+		       `+words(40)+` || CASE WHEN o.i % 10 < 3 THEN ' common' ELSE '' END || CASE WHEN o.i % 1000 = 7 THEN ' granite' ELSE '' END,
 		       hstore('source', 's' || o.i % 20),
 		       ('area' || o.i % 20 || '.topic' || (o.i / 20) % 50)::ltree,
 		       ARRAY[1 + (200 * random())::int, 1 + (200 * random())::int] || CASE WHEN o.i % 1000 = 9 AND o.tenant_id = $1 THEN '{777}'::int[] ELSE '{}' END,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,6 @@ import (
 	"stackforge/repo/apikey"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
-	"stackforge/repo/search"
 	"stackforge/repo/user"
 	"stackforge/tenant"
 )
@@ -40,6 +40,7 @@ type hot struct {
 	run     func(ctx context.Context) error
 	index   []string // names of which each must stand in the plan
 	rows    int      // most rows that any scan may read or throw away
+	quiet   bool     // checked, not shown
 }
 
 // page is the statements of one repository method or SQL function.
@@ -48,55 +49,105 @@ type page struct {
 	story string // which index answers it, and why it stays fast
 	nodes string // only plans that touch these tables are kept; a pattern
 	hot   []hot
+	small []hot // of a small tenant
 }
 
 // TestPlans fails when a hot statement reads a large table from end to end, or all rows of a tenant.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 
-	size := scale{Documents: 10_000, Small: 400, Each: 5, Jobs: 20_000}
+	size := scale{Documents: 10_000, Small: 400, Each: 5, Jobs: 20_000, Vectors: 1_500}
 	if *update {
 		size = scale{Documents: 100_000, Small: 5_000, Each: 20, Jobs: 200_000}
 	}
 	d := dbtest.New(t)
 	in := fill(t, d, size)
+	var small tenant.Scope
+	if !*update {
+		small = fillSearch(t, d, in, size)
+	}
 	e := explain(t, d)
 	c := db.Config{URL: e.dsn, MaxConns: 1, Role: db.RoleAPI}
 	api := d.Open(t, c)
 	c.Role = db.RoleWorker
-	pages := pages(in, size, api, d.Open(t, c))
-
-	for _, p := range pages { //nolint:paralleltest // the plans of one statement after the other
+	worker := d.Open(t, c)
+	for _, p := range pages(in, size, api, worker) { //nolint:paralleltest // the plans of one statement after the other
 		t.Run(p.name, func(t *testing.T) {
-			var doc strings.Builder
-			for _, h := range p.hot {
-				e.take()
-				var last []plan
-				for range executions {
-					ctx := tenant.With(t.Context(), in.scope)
-					if h.prepare != nil {
-						require.NoError(t, h.prepare(ctx), h.title)
-						e.take()
-					}
-					require.NoError(t, h.run(ctx), h.title)
-					last = touching(e.take(), p.nodes)
-					require.NotEmpty(t, last, h.title)
-					check(t, h, last)
-				}
-				fmt.Fprintf(&doc, "\n## %s\n", h.title)
-				for _, p := range last {
-					fmt.Fprintf(&doc, "\n```sql\n%s\n```\n\n```\n%s\n```\n", dedent(p.SQL), p.Text)
-				}
-			}
+			plans := p.plans(t, e, in.scope)
 			if *update {
-				write(t, d, p, size, doc.String())
+				write(t, version(t, d), p, fmt.Sprintf("%d documents of one tenant and %d of each of %d others, %d jobs of which one in ten has not finished. "+
+					"Each is the last of %d executions.", size.Documents, size.Each, size.Small, size.Jobs, executions), plans)
 			}
 		})
 	}
+	if *update { // search is shown at sizes of its own
+		return
+	}
+	for _, p := range searchPages(in, small, size, api) { //nolint:paralleltest // as above
+		t.Run(p.name, func(t *testing.T) { p.plans(t, e, in.scope) })
+	}
+}
+
+// TestSearchPlans writes the pages of search. What they show is checked at a smaller size by TestPlans.
+func TestSearchPlans(t *testing.T) {
+	t.Parallel()
+	if !*update {
+		t.Skip("only with -update")
+	}
+
+	plans := map[string][]string{}
+	var last []page
+	var server string
+	for _, size := range searchScales() { //nolint:paralleltest // one after the other: each takes much room
+		t.Run(strconv.Itoa(size.Documents), func(t *testing.T) {
+			d := dbtest.New(t)
+			server = version(t, d)
+			in := fill(t, d, size)
+			small := fillSearch(t, d, in, size)
+			e := explain(t, d)
+			last = searchPages(in, small, size, d.Open(t, db.Config{URL: e.dsn, MaxConns: 1, Role: db.RoleAPI}))
+			for _, p := range last {
+				t.Run(p.name, func(t *testing.T) { plans[p.name] = append(plans[p.name], p.plans(t, e, in.scope)) })
+			}
+		})
+	}
+	for _, p := range last {
+		writeSearch(t, server, p, searchScales(), plans[p.name])
+	}
+}
+
+// plans runs the page's statements, checks the plans of every execution, and returns those of the last as Markdown.
+func (p page) plans(t *testing.T, e *explainer, scope tenant.Scope) string {
+	t.Helper()
+
+	var doc strings.Builder
+	for _, h := range slices.Concat(p.hot, p.small) {
+		e.take()
+		var last []plan
+		for range executions {
+			ctx := tenant.With(t.Context(), scope)
+			if h.prepare != nil {
+				require.NoError(t, h.prepare(ctx), h.title)
+				e.take()
+			}
+			require.NoError(t, h.run(ctx), h.title)
+			last = touching(e.take(), p.nodes)
+			require.NotEmpty(t, last, h.title)
+			check(t, h, last)
+		}
+		if h.quiet {
+			continue
+		}
+		fmt.Fprintf(&doc, "\n## %s\n", h.title)
+		for _, p := range last {
+			fmt.Fprintf(&doc, "\n```sql\n%s\n```\n\n```\n%s\n```\n", cut(dedent(p.SQL)), cut(p.Text))
+		}
+	}
+	return doc.String()
 }
 
 func pages(in data, size scale, api, worker *db.DB) []page {
-	docs, users, find, jobs, keys := document.New(api), user.New(api), search.New(api), job.New(api), apikey.New(api)
+	docs, users, jobs, keys := document.New(api), user.New(api), job.New(api), apikey.New(api)
 	runs := job.NewRuns(worker)
 	first, area, topic := 20, "area3", "area3.topic2"
 	newest := document.Orders()["created_at_desc"]
@@ -108,20 +159,11 @@ func pages(in data, size scale, api, worker *db.DB) []page {
 		p.Page.First, p.Order = &first, newest
 		return func(ctx context.Context) error { _, err := docs.List(ctx, p); return err }
 	}
-	searched := func(p search.Params) func(ctx context.Context) error {
-		p.Mode, p.Language, p.First = "fts", "en", first
-		return func(ctx context.Context) error { _, err := find.Search(ctx, p); return err }
-	}
 	jobList := func(f *job.Filter) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			_, err := jobs.List(ctx, job.ListParams{Page: query.Page{First: &first}, Filter: f, Order: job.Orders()["created_at_desc"]})
 			return err
 		}
-	}
-	text := func(s string) *string { return &s }
-	sphere := "ix_documents_location"
-	if dbtest.Lane() == dbtest.Bare {
-		sphere = "ix_documents_sphere"
 	}
 	const worked = 20 // jobs of a claim
 	var claimed []job.Success
@@ -174,25 +216,6 @@ func pages(in data, size scale, api, worker *db.DB) []page {
 				title: "twenty users", index: []string{"app_users_pkey"}, rows: 20,
 				run: func(ctx context.Context) error { _, err := users.ByIDs(ctx, in.users); return err },
 			}},
-		},
-		{
-			name: "search.Search", nodes: "documents",
-			story: "Each condition has an index that starts with the tenant: `ix_documents_search` and `ix_documents_labels` (GIN), `ix_documents_path`, and " +
-				"`ix_documents_location` (PostGIS) or `ix_documents_sphere` (contrib). The best hits are known only when all are ranked, so with a text the " +
-				"cost grows with the hits, not with the documents; without one the newest come first, and a condition that many documents meet is " +
-				"answered by walking `ix_documents_created`. The plan is of the statement that search_documents_page builds from the conditions.",
-			hot: []hot{
-				{title: "a word in one document of 1,000", index: []string{"ix_documents_search"}, rows: size.Documents / 500, run: searched(search.Params{Query: text("rare")})},
-				{title: "a word in 30 % of the documents", index: []string{"ix_documents_search"}, rows: size.Documents * 4 / 10, run: searched(search.Params{Query: text("common")})},
-				{title: "a subtree", index: []string{"ix_documents_path"}, rows: size.Documents / 500, run: searched(search.Params{PathPrefix: &topic})},
-				{title: "a tag of one document in 1,000", index: []string{"ix_documents_labels"}, rows: size.Documents / 500, run: searched(search.Params{TagIDs: []int{777}})},
-				{title: "any of two tags that one document in 50 has", index: []string{"ix_documents_"}, rows: size.Documents / 20, run: searched(search.Params{TagIDs: []int{7, 8}})},
-				{title: "a rare word in a subtree", index: []string{"ix_documents_search"}, rows: size.Documents / 500, run: searched(search.Params{Query: text("rare"), PathPrefix: &area})},
-				{
-					title: "within 10 km of a point", index: []string{sphere}, rows: size.Documents / 100,
-					run: searched(search.Params{Near: &search.Near{Longitude: 5, Latitude: 50, Radius: 10_000}}),
-				},
-			},
 		},
 		{
 			name: "job.List", nodes: "jobs",
@@ -303,7 +326,7 @@ func touching(plans []plan, nodes string) []plan {
 var (
 	// A partition of a month to come is empty and may be read so; what was thrown away is judged by itself.
 	seqScan = regexp.MustCompile(`Seq Scan on (\S+).*actual time=\S+ rows=(?:[1-9]|0\.\d*[1-9])`)
-	actual  = regexp.MustCompile(`(?:Scan|Index Cond|Seek).*actual time=\S+ rows=([\d.]+) loops=(\d+)`)
+	actual  = regexp.MustCompile(`(?:(?:Index|Only|Heap|Seq|Tid|Bitmap Index) Scan|Seek) .*actual time=\S+ rows=([\d.]+) loops=(\d+)`)
 	removed = regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck|Join Filter): (\d+)`)
 )
 
@@ -320,7 +343,7 @@ func check(t *testing.T, h hot, plans []plan) {
 		require.Regexp(t, name, text, "%s: the plan does not use the index", h.title)
 	}
 	for _, m := range seqScan.FindAllStringSubmatch(text, -1) {
-		require.NotRegexp(t, `^(documents|jobs|job_events|app_users|api_keys)`, m[1], "%s: sequential scan\n%s", h.title, text)
+		require.NotRegexp(t, `^(documents|search_words|jobs|job_events|app_users|api_keys)`, m[1], "%s: sequential scan\n%s", h.title, text)
 	}
 	for _, m := range actual.FindAllStringSubmatch(text, -1) {
 		rows, err := strconv.ParseFloat(m[1], 64)
@@ -341,23 +364,29 @@ func dedent(sql string) string {
 	return regexp.MustCompile(`(?m)^(\t\t|        )`).ReplaceAllString(strings.TrimSpace(sql), "")
 }
 
-// write writes a page of docs/queries.
-func write(t *testing.T, d *dbtest.DB, p page, n scale, plans string) {
+// version is that of the server.
+func version(t *testing.T, d *dbtest.DB) string {
+	t.Helper()
+
+	v, err := db.Get[string](t.Context(), d.Owner, "version", `SELECT split_part(current_setting('server_version'), ' ', 1)`)
+	require.NoError(t, err)
+	return v
+}
+
+// cut shortens long values, such as vectors and lists of places.
+func cut(text string) string {
+	return regexp.MustCompile(`'([^']{40})[^']{200,}'`).ReplaceAllString(text, "'$1…'")
+}
+
+// write writes a page of docs/queries; data says what the plans were made on.
+func write(t *testing.T, version string, p page, data, plans string) {
 	t.Helper()
 
 	if dbtest.Lane() != dbtest.Full {
 		return
 	}
-	version, err := db.Get[string](t.Context(), d.Owner, "version", `SELECT split_part(current_setting('server_version'), ' ', 1)`)
-	require.NoError(t, err)
-	text := fmt.Sprintf(`# %s
-
-%s
-
-Made by %s on PostgreSQL %s, as the role of
-the product with the tenant set: %d documents of one tenant and %d of each of %d others, %d jobs of which
-one in ten has not finished. Each is the last of %d executions.
-`, p.name, wrap(p.story), "`go test ./migrations -run TestPlans -update`", version, n.Documents, n.Each, n.Small, n.Jobs, executions)
+	text := fmt.Sprintf("# %s\n\n%s\n\n%s\n", p.name, wrap(p.story), wrap(fmt.Sprintf("Made by `go test ./migrations -run Plans -update` on PostgreSQL %s, "+
+		"as the role of the product with the tenant set: %s", version, data)))
 	require.NoError(t, os.WriteFile("../docs/queries/"+p.name+".md", []byte(text+plans), 0o644))
 }
 
