@@ -27,9 +27,10 @@ query Documents {
   },
   {
     title: "Search documents",
-    summary: "Full text by default; fuzzy, phonetic, near a place, by path or tag with the other arguments.",
-    query: `# Full-text search, best match first.
-# Narrow it down with mode, pathPrefix, tagIds or near.
+    summary: "Full text, best match first, with matches marked and hits counted; then with typos, and near a place.",
+    query: `# Full-text search: words, "phrases", -exclusions, or, pref*.
+# Narrow it down with pathPrefix, tagIds, metadata, authorId,
+# createdAt, near or within. What is not selected costs nothing.
 # Next page: add after: "<the last cursor>".
 query Search {
   searchDocuments(query: "postgres", first: 5) {
@@ -41,10 +42,62 @@ query Search {
           path
         }
         score
+        highlights {
+          field
+          html
+        }
       }
       cursor
     }
     totalCount
+    didYouMean
+    facets(first: 5) {
+      paths {
+        value
+        count
+      }
+      tags {
+        value
+        count
+      }
+      months {
+        value
+        count
+      }
+    }
+  }
+}
+
+# Typos do not matter here. Try SOUNDEX or METAPHONE with
+# "Smith chest", and SEMANTIC or HYBRID with a sentence.
+query SearchFuzzy {
+  searchDocuments(query: "Smyht cardiology", mode: FUZZY) {
+    nodes {
+      document {
+        title
+      }
+      score
+      scores {
+        words
+        similarity
+      }
+    }
+    warnings
+  }
+}
+
+# The nearest first, within five kilometres of a point.
+query SearchNear {
+  searchDocuments(
+    near: { longitude: -122.4194, latitude: 37.7749, radius: 5000 }
+    first: 5
+  ) {
+    nodes {
+      document {
+        title
+      }
+      distance
+    }
   }
 }
 `,
