@@ -155,7 +155,7 @@ func (a *application) wakers() map[string]func() {
 func (a *application) deps(e *app.Embedder) resolvers.Deps {
 	return resolvers.Deps{
 		Capabilities: capability.New(a.db), Documents: document.New(a.db), Jobs: job.New(a.db), Keys: apikey.New(a.db),
-		Search: app.NewSearcher(search.New(a.db), e), SearchSettings: searchsettings.New(a.db), Tenants: tenancy.New(a.db), Users: user.New(a.db),
+		Search: app.NewSearcher(search.New(a.db), e), Similar: e, SearchSettings: searchsettings.New(a.db), Tenants: tenancy.New(a.db), Users: user.New(a.db),
 		Nudge: a.nudger.Nudge,
 		Updates: func(ctx context.Context, f job.EventFilter, after string) (<-chan *job.Event, func() error, error) {
 			keep, err := f.Func()

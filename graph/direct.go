@@ -1663,6 +1663,41 @@ func (w *direct) writeSetSearchSynonymsPayload(fields []graphql.CollectedField, 
 	return true
 }
 
+func (w *direct) writeSimilarDocument(fields []graphql.CollectedField, obj *model.SimilarDocument) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SimilarDocument")
+		case "document":
+			w.writeKey(i, f.Alias)
+			if !w.writeDocument(w.fieldsOf(f, documentImplementors), &obj.Document) {
+				return false
+			}
+			continue
+		case "similarity":
+			v, nonNull = w.ec.marshalNFloat2float64(w.ctx, f.Selections, obj.Similarity), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeTenant(fields []graphql.CollectedField, obj *tenancy.Tenant) bool {
 	for i := range fields {
 		f := &fields[i]

@@ -207,6 +207,7 @@ func roots() []root {
 		{"query", `jobsConnection`, connection("Job", []any{jb(2), jb(3)}, info(false))},
 		{"query", `jobTypes`, []any{thing{"JobType", map[string]any{"type": text(`"t"`), "description": text(`"d"`), "payloadSchema": text(`{"type": "object"}`)}}}},
 		{"query", `searchDocuments`, hits},
+		{"query", `similarDocuments`, similarThing(doc)},
 		{"mutation", `createDocument(input: {authorId: "x", title: "t", body: "b"})`, payload("CreateDocument", map[string]any{"document": doc(2)})},
 		{"mutation", `createDocuments(input: {documents: []})`, payload("CreateDocuments", map[string]any{"created": text("1"), "results": []any{
 			thing{"CreateDocumentResult", map[string]any{"index": text("0"), "document": doc(3), "errors": []any{}}},

@@ -271,6 +271,7 @@ type ComplexityRoot struct {
 		SearchDocuments     func(childComplexity int, query *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, within *model.BoundingBoxInput, metadata json.RawMessage, authorID *string, createdAt *query.Time, language string, weights model.HybridWeightsInput, first int, after *string, offset int, explain bool) int
 		SearchSettings      func(childComplexity int) int
 		SearchSuggestions   func(childComplexity int, prefix string, language *string, first int) int
+		SimilarDocuments    func(childComplexity int, documentID *string, vector []float64, text *string, first int, filter *model.SimilarFilter) int
 		User                func(childComplexity int, id string) int
 		Users               func(childComplexity int, first *int) int
 		UsersConnection     func(childComplexity int, first *int, after *string) int
@@ -396,6 +397,11 @@ type ComplexityRoot struct {
 		Synonyms func(childComplexity int) int
 	}
 
+	SimilarDocument struct {
+		Document   func(childComplexity int) int
+		Similarity func(childComplexity int) int
+	}
+
 	Subscription struct {
 		JobUpdates func(childComplexity int, ids []string, types []string, statuses []job.State, after *string) int
 	}
@@ -485,6 +491,7 @@ type QueryResolver interface {
 	SearchDocuments(ctx context.Context, query *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, within *model.BoundingBoxInput, metadata json.RawMessage, authorID *string, createdAt *query.Time, language string, weights model.HybridWeightsInput, first int, after *string, offset int, explain bool) (model.SearchConnection, error)
 	SearchSettings(ctx context.Context) (searchsettings.Settings, error)
 	SearchSuggestions(ctx context.Context, prefix string, language *string, first int) ([]searchsettings.Suggestion, error)
+	SimilarDocuments(ctx context.Context, documentID *string, vector []float64, text *string, first int, filter *model.SimilarFilter) ([]model.SimilarDocument, error)
 }
 type SearchConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *model.SearchConnection) (int, error)
@@ -1483,6 +1490,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.SearchSuggestions(childComplexity, args["prefix"].(string), args["language"].(*string), args["first"].(int)), true
+	case "Query.similarDocuments":
+		if e.ComplexityRoot.Query.SimilarDocuments == nil {
+			break
+		}
+
+		args, err := ec.field_Query_similarDocuments_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SimilarDocuments(childComplexity, args["documentId"].(*string), args["vector"].([]float64), args["text"].(*string), args["first"].(int), args["filter"].(*model.SimilarFilter)), true
 	case "Query.user":
 		if e.ComplexityRoot.Query.User == nil {
 			break
@@ -1912,6 +1930,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SetSearchSynonymsPayload.Synonyms(childComplexity), true
 
+	case "SimilarDocument.document":
+		if e.ComplexityRoot.SimilarDocument.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SimilarDocument.Document(childComplexity), true
+	case "SimilarDocument.similarity":
+		if e.ComplexityRoot.SimilarDocument.Similarity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SimilarDocument.Similarity(childComplexity), true
+
 	case "Subscription.jobUpdates":
 		if e.ComplexityRoot.Subscription.JobUpdates == nil {
 			break
@@ -2063,6 +2094,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRevokeApiKeyInput,
 		ec.unmarshalInputSetSearchStopWordsInput,
 		ec.unmarshalInputSetSearchSynonymsInput,
+		ec.unmarshalInputSimilarFilter,
 		ec.unmarshalInputStringFilter,
 		ec.unmarshalInputTagFilter,
 		ec.unmarshalInputTimeFilter,
@@ -2173,6 +2205,14 @@ directive @goField(
   "One call computes the field of many objects."
   batch: Boolean
 ) on INPUT_FIELD_DEFINITION | FIELD_DEFINITION
+
+"How long a list is taken for when the cost of an operation is counted; ` + "`" + `first` + "`" + ` and ` + "`" + `last` + "`" + ` say it otherwise."
+directive @listSize(
+  "The length, when no argument says it."
+  assumedSize: Int
+  "The arguments that say it."
+  slicingArguments: [String!]
+) on FIELD_DEFINITION
 
 "Which type of the server's code stands for a type; of no meaning to clients."
 directive @goModel(
@@ -3155,7 +3195,7 @@ type SearchHit {
     fragments: Int! = 2
     "How many words a passage has at most, 5 to 100."
     words: Int! = 20
-  ): [SearchHighlight!]!
+  ): [SearchHighlight!]! @listSize(slicingArguments: ["fragments"])
 }
 
 "What a score is made of."
@@ -3183,7 +3223,7 @@ type SearchHighlight {
   "The text as it is in the document."
   text: String!
   "Where the matches are in ` + "`" + `text` + "`" + `, in order."
-  ranges: [SearchRange!]!
+  ranges: [SearchRange!]! @listSize(assumedSize: 4)
 }
 
 "A stretch of a text, counted in UTF-16 code units as JavaScript, Java and C# do; an emoji has two or more."
@@ -3457,6 +3497,46 @@ input RemoveSearchSynonymsInput {
 type RemoveSearchSynonymsPayload {
   "The term with the synonyms it had."
   synonyms: SearchSynonyms!
+}
+`, BuiltIn: false},
+	{Name: "../schema/similar.graphqls", Input: `"A document and how similar it is."
+type SimilarDocument {
+  "The document."
+  document: Document!
+  "The cosine of the angle between the two vectors: 1 is the same direction, 0 has nothing to do with it, -1 is the opposite. While vectors are being made anew by another model, that of a document with a former vector is estimated from its rank."
+  similarity: Float!
+}
+
+"Which documents; all given conditions must hold."
+input SimilarFilter {
+  "Only at this path or below it."
+  pathPrefix: String @goField(omittable: false)
+  "Only with these tags."
+  tagIds: [Int!] @goField(omittable: false)
+  "Whether one of the tags is enough."
+  tagMatch: TagMatch! = ANY
+  "Only with all these keys and values."
+  metadata: Map @goField(omittable: false)
+  "Only by this user."
+  authorId: ID @goField(omittable: false)
+  "Only created then."
+  createdAt: TimeFilter @goField(omittable: false)
+}
+
+extend type Query {
+  "Documents by the similarity of their vectors to one document, one vector or one text, the most similar first. Give exactly one of the three. Documents without a vector are not found."
+  similarDocuments(
+    "Similar to this document, which is not among the hits: its uuid or hashid. CONFLICT while it has no vector; a job of type generate_embedding makes one."
+    documentId: ID
+    "Similar to this vector of the present model: 1,536 finite numbers, not all of them 0."
+    vector: [Float!]
+    "Similar to this text, of at most 100,000 bytes."
+    text: String
+    "How many, 1 to 100."
+    first: Int! = 20
+    "Which."
+    filter: SimilarFilter
+  ): [SimilarDocument!]! @auth(scope: "documents:read")
 }
 `, BuiltIn: false},
 }
@@ -4058,6 +4138,16 @@ func (ec *executionContext) childFields_SetSearchSynonymsPayload(ctx context.Con
 		return ec.fieldContext_SetSearchSynonymsPayload_synonyms(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetSearchSynonymsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SimilarDocument(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "document":
+		return ec.fieldContext_SimilarDocument_document(ctx, field)
+	case "similarity":
+		return ec.fieldContext_SimilarDocument_similarity(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SimilarDocument", field.Name)
 }
 
 func (ec *executionContext) childFields_Tenant(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4879,6 +4969,52 @@ func (ec *executionContext) field_Query_searchSuggestions_args(ctx context.Conte
 		return nil, err
 	}
 	args["first"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_similarDocuments_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "documentId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["documentId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "vector",
+		func(ctx context.Context, v any) ([]float64, error) {
+			return ec.unmarshalOFloat2ᚕfloat64ᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["vector"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "text",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["text"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.SimilarFilter, error) {
+			return ec.unmarshalOSimilarFilter2ᚖstackforgeᚋgraphᚋmodelᚐSimilarFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg4
 	return args, nil
 }
 
@@ -9624,6 +9760,68 @@ func (ec *executionContext) fieldContext_Query_searchSuggestions(ctx context.Con
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_similarDocuments(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_similarDocuments(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().SimilarDocuments(ctx, fc.Args["documentId"].(*string), fc.Args["vector"].([]float64), fc.Args["text"].(*string), fc.Args["first"].(int), fc.Args["filter"].(*model.SimilarFilter))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "documents:read")
+				if err != nil {
+					var zeroVal []model.SimilarDocument
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal []model.SimilarDocument
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []model.SimilarDocument) graphql.Marshaler {
+			return ec.marshalNSimilarDocument2ᚕstackforgeᚋgraphᚋmodelᚐSimilarDocumentᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_similarDocuments(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SimilarDocument(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_similarDocuments_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query___type(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11316,6 +11514,61 @@ func (ec *executionContext) fieldContext_SetSearchSynonymsPayload_synonyms(_ con
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _SimilarDocument_document(ctx context.Context, field graphql.CollectedField, obj *model.SimilarDocument) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SimilarDocument_document(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Document, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.Document) graphql.Marshaler {
+			return ec.marshalNDocument2stackforgeᚋgraphᚋmodelᚐDocument(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SimilarDocument_document(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SimilarDocument",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Document(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SimilarDocument_similarity(ctx context.Context, field graphql.CollectedField, obj *model.SimilarDocument) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SimilarDocument_similarity(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Similarity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SimilarDocument_similarity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SimilarDocument", field, false, false, errors.New("field of type Float does not have child fields"))
 }
 
 func (ec *executionContext) _Subscription_jobUpdates(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
@@ -14042,6 +14295,75 @@ func (ec *executionContext) unmarshalInputSetSearchSynonymsInput(ctx context.Con
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputSimilarFilter(ctx context.Context, obj any) (model.SimilarFilter, error) {
+	var it model.SimilarFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["tagMatch"]; !present {
+		asMap["tagMatch"] = "ANY"
+	}
+
+	fieldsInOrder := [...]string{"pathPrefix", "tagIds", "tagMatch", "metadata", "authorId", "createdAt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "pathPrefix":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("pathPrefix"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PathPrefix = data
+		case "tagIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tagIds"))
+			data, err := ec.unmarshalOInt2ᚕintᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TagIds = data
+		case "tagMatch":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tagMatch"))
+			data, err := ec.unmarshalNTagMatch2stackforgeᚋgraphᚋmodelᚐTagMatch(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TagMatch = data
+		case "metadata":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("metadata"))
+			data, err := ec.unmarshalOMap2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Metadata = data
+		case "authorId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("authorId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AuthorID = data
+		case "createdAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
+			data, err := ec.unmarshalOTimeFilter2ᚖstackforgeᚋqueryᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatedAt = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputStringFilter(ctx context.Context, obj any) (query.String, error) {
 	var it query.String
 	if obj == nil {
@@ -16413,6 +16735,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "similarDocuments":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_similarDocuments(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "__type":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Query___type(ctx, field)
@@ -17703,6 +18047,52 @@ func (ec *executionContext) _SetSearchSynonymsPayload(ctx context.Context, sel a
 			out.Values[i] = graphql.MarshalString("SetSearchSynonymsPayload")
 		case "synonyms":
 			out.Values[i] = ec._SetSearchSynonymsPayload_synonyms(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var similarDocumentImplementors = []string{"SimilarDocument"}
+
+func (ec *executionContext) _SimilarDocument(ctx context.Context, sel ast.SelectionSet, obj *model.SimilarDocument) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, similarDocumentImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSimilarDocument); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SimilarDocument")
+		case "document":
+			out.Values[i] = ec._SimilarDocument_document(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "similarity":
+			out.Values[i] = ec._SimilarDocument_similarity(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -19522,6 +19912,29 @@ func (ec *executionContext) marshalNSetSearchSynonymsPayload2stackforgeᚋgraph�
 	return ec._SetSearchSynonymsPayload(ctx, sel, &v)
 }
 
+func (ec *executionContext) marshalNSimilarDocument2stackforgeᚋgraphᚋmodelᚐSimilarDocument(ctx context.Context, sel ast.SelectionSet, v model.SimilarDocument) graphql.Marshaler {
+	return ec._SimilarDocument(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSimilarDocument2ᚕstackforgeᚋgraphᚋmodelᚐSimilarDocumentᚄ(ctx context.Context, sel ast.SelectionSet, v []model.SimilarDocument) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, similarDocumentImplementors), v, (*direct).writeSimilarDocument); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSimilarDocument2stackforgeᚋgraphᚋmodelᚐSimilarDocument(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
 	res, err := scalar.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -19884,6 +20297,41 @@ func (ec *executionContext) marshalODocumentOrder2ᚖstackforgeᚋgraphᚋmodel�
 		return graphql.Null
 	}
 	return v
+}
+
+func (ec *executionContext) unmarshalOFloat2ᚕfloat64ᚄ(ctx context.Context, v any) ([]float64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]float64, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNFloat2float64(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOFloat2ᚕfloat64ᚄ(ctx context.Context, sel ast.SelectionSet, v []float64) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNFloat2float64(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalOFloat2ᚖfloat64(ctx context.Context, v any) (*float64, error) {
@@ -20260,6 +20708,14 @@ func (ec *executionContext) marshalOSearchExplanation2ᚖstackforgeᚋrepoᚋsea
 		return graphql.Null
 	}
 	return ec._SearchExplanation(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOSimilarFilter2ᚖstackforgeᚋgraphᚋmodelᚐSimilarFilter(ctx context.Context, v any) (*model.SimilarFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputSimilarFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {

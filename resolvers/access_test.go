@@ -81,6 +81,10 @@ func operations(x things) map[string][]string {
 			q(`{ searchDocuments(pathPrefix: "secret.%s") { nodes { document { id } } totalCount } }`, x.word), `{ searchDocuments(tagIds: [7]) { nodes { document { id } } totalCount } }`,
 			`{ searchDocuments(near: {longitude: 1, latitude: 1}) { nodes { document { id } } totalCount } }`,
 		},
+		"similarDocuments": {
+			q(`{ similarDocuments(documentId: %q) { similarity document { id title } } }`, x.document), q(`{ similarDocuments(text: %q) { document { id title author { email } } } }`, x.word),
+			q(`{ similarDocuments(text: "a", filter: {authorId: %q}) { document { id title } } }`, x.user),
+		},
 		"searchSettings":    {`{ searchSettings { stopWords synonymsConnection { nodes { id term synonyms } totalCount } } }`},
 		"searchSuggestions": {q(`{ searchSuggestions(prefix: %q) { text documents kind } }`, x.word), q(`{ searchSuggestions(prefix: "%.6s", language: "en") { text documents kind } }`, x.word)},
 		"user":              {q(`{ user(id: %q) { id email } }`, x.user)},

@@ -27,6 +27,7 @@ type Deps struct {
 	Keys           *apikey.Repo
 	Search         *app.Searcher
 	SearchSettings *searchsettings.Repo
+	Similar        *app.Embedder
 	Tenants        *tenancy.Repo
 	Users          *user.Repo
 

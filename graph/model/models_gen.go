@@ -514,6 +514,30 @@ type SetSearchSynonymsPayload struct {
 	Synonyms searchsettings.Synonyms `json:"synonyms"`
 }
 
+// A document and how similar it is.
+type SimilarDocument struct {
+	// The document.
+	Document Document `json:"document"`
+	// The cosine of the angle between the two vectors: 1 is the same direction, 0 has nothing to do with it, -1 is the opposite. While vectors are being made anew by another model, that of a document with a former vector is estimated from its rank.
+	Similarity float64 `json:"similarity"`
+}
+
+// Which documents; all given conditions must hold.
+type SimilarFilter struct {
+	// Only at this path or below it.
+	PathPrefix *string `json:"pathPrefix,omitempty"`
+	// Only with these tags.
+	TagIds []int `json:"tagIds,omitempty"`
+	// Whether one of the tags is enough.
+	TagMatch TagMatch `json:"tagMatch"`
+	// Only with all these keys and values.
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+	// Only by this user.
+	AuthorID *string `json:"authorId,omitempty"`
+	// Only created then.
+	CreatedAt *query.Time `json:"createdAt,omitempty"`
+}
+
 // Changes of a document.
 type UpdateDocumentInput struct {
 	// The uuid or the hashid.

@@ -8,7 +8,7 @@ BEGIN
     PERFORM assert_tenant(p_tenant_id);
     RETURN QUERY SELECT n.id, n.similarity, n.created_at
         FROM nearest_embeddings(p_tenant_id, p_vectors, p_models,
-            search_condition(p_conditions) || CASE WHEN p_exclude IS NULL THEN '' ELSE format(' AND d.id <> %L', p_exclude) END, p_limit) n;
+            search_condition(p_tenant_id, p_conditions) || CASE WHEN p_exclude IS NULL THEN '' ELSE format(' AND d.id <> %L', p_exclude) END, p_limit) n;
 END $$;
 REVOKE EXECUTE ON FUNCTION similar_documents FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION similar_documents TO app_api;
