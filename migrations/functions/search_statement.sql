@@ -98,16 +98,17 @@ BEGIN
             v_rank, v_from, v_match, v_edge, ' AND NOT ' || v_titles, CASE WHEN v_phase = 1 THEN v_after ELSE '' END, (v_phase < 2)::text, v_wanted, v_wanted);
     END IF;
     IF v_text.query <> v_text.best THEN
-        v_parts := v_parts || format('loose AS MATERIALIZED (SELECT d.id, d.created_at, 0::real AS rank, 2 AS phase %s AND d.search_tsv @@ %L::tsquery
-                AND NOT d.search_tsv @@ %L::tsquery%s%s AND (SELECT count(*) FROM ranked)%s < %s ORDER BY d.created_at DESC, d.id DESC LIMIT %s)',
-            v_from, v_text.query, v_text.best, v_condition, CASE WHEN v_phase = 2 THEN v_after ELSE '' END,
-            CASE WHEN v_edge IS NOT NULL THEN ' + (SELECT count(*) FROM newest)' ELSE '' END, v_wanted, v_wanted);
+        v_parts := v_parts || format('loose AS MATERIALIZED (SELECT d.id, d.created_at, (%s)::real AS rank, 2 AS phase %s AND d.search_tsv @@ %L::tsquery
+                AND NOT d.search_tsv @@ %L::tsquery%s%s AND (SELECT count(*) FROM ranked)%s < %s ORDER BY %s d.created_at DESC, d.id DESC LIMIT %s)',
+            coalesce(v_text.loose, '0'), v_from, v_text.query, v_text.best, v_condition, CASE WHEN v_phase = 2 THEN v_after ELSE '' END,
+            CASE WHEN v_edge IS NOT NULL THEN ' + (SELECT count(*) FROM newest)' ELSE '' END, v_wanted,
+            CASE WHEN v_text.loose IS NULL THEN '' ELSE 'rank DESC,' END, v_wanted);
     END IF;
     RETURN array_to_string(v_parts, ', ') || format('
         SELECT h.id, h.rank, NULL::float8, h.created_at, h.rank, NULL::real,
                jsonb_build_object(''p'', h.phase, ''r'', h.rank, ''c'', h.created_at, ''i'', h.id, ''e'', %L::timestamptz, ''t'', %L::boolean)
         FROM (SELECT * FROM ranked%s%s) h
-        ORDER BY h.phase, CASE WHEN h.phase = 0 THEN h.rank END DESC, h.created_at DESC, h.id DESC OFFSET %s LIMIT %s',
+        ORDER BY h.phase, CASE WHEN h.phase <> 1 THEN h.rank END DESC, h.created_at DESC, h.id DESC OFFSET %s LIMIT %s',
         v_edge, v_titles IS NOT NULL,
         CASE WHEN v_edge IS NOT NULL THEN ' UNION ALL SELECT * FROM newest' ELSE '' END,
         CASE WHEN v_text.query <> v_text.best THEN ' UNION ALL SELECT * FROM loose' ELSE '' END, v_offset, p_limit);
@@ -139,17 +140,17 @@ BEGIN
     ELSE
         v_found := format('
             WITH words AS (
-                SELECT x.id, x.created_at, x.words, row_number() OVER (ORDER BY x.words DESC, x.created_at DESC, x.id DESC) AS place
+                SELECT x.id, x.created_at, x.words, row_number() OVER () AS place -- in the order of the list
                 FROM (%s) x (id, score, distance, created_at, words, similarity, cursor)
             ), near AS (
                 SELECT n.id, n.created_at, n.similarity::real AS similarity, row_number() OVER (ORDER BY n.similarity DESC, n.created_at DESC, n.id DESC) AS place
                 FROM nearest_documents(%L, $1, %L, %s) n WHERE $1 IS NOT NULL
             )
             SELECT coalesce(w.id, n.id) AS id,
-                   ((coalesce(%s / (60 + w.place), 0) + coalesce(%s / (60 + n.place), 0)) * 61 / %s)::real AS score,
+                   ((coalesce(%s::float8 / (60 + w.place), 0) + coalesce(%s::float8 / (60 + n.place), 0)) * 61 / %s)::real AS score,
                    coalesce(w.created_at, n.created_at) AS created_at, w.words, n.similarity
             FROM words w FULL JOIN near n ON n.id = w.id',
-            coalesce(search_statement(p_tenant_id, p_search - '{near,offset}'::text[] || '{"mode": "fts"}', v_depth, NULL, p_near), 'SELECT NULL::uuid, 0::real, 0::float8, now(), 0::real, 0::real, NULL::jsonb WHERE false'),
+            coalesce(search_statement(p_tenant_id, p_search - '{near,offset}'::text[] || '{"mode": "loose"}', v_depth, NULL, p_near), 'SELECT NULL::uuid, 0::real, 0::float8, now(), 0::real, 0::real, NULL::jsonb WHERE false'),
             p_tenant_id, p_condition || p_near, v_depth, v_words, v_vector, v_words + v_vector);
     END IF;
     RETURN format('SELECT h.id, h.score, %s, h.created_at, h.words, h.similarity,

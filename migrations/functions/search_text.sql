@@ -2,10 +2,13 @@
 --   query   what a document must match, null when there is no text or nothing is left of it (stop words, operators)
 --   best    the part of it that comes first: each word by the nearest of those that it may stand for; query itself in mode fts
 --   rows    about how many documents match best by the vocabulary's counts, titles how many with their title
+--   loose   in mode loose the SQL by which what matches less well is ranked
 -- fts: web search syntax ("phrase", -word, or) and word* for a prefix; synonyms and stop words of the tenant apply. The
 -- other modes take each word for what it may stand for: fuzzy for words within a distance of a third of its length
 -- (rounded up, at least 1) or with half of its trigrams; soundex and metaphone for those that sound alike.
--- Raises ZE400 with the field. Internal.
+-- loose is the text part of hybrid: best is all words, one that no document has replaced by what it resembles; query is any
+-- of them, the rarest as far as they are in some 1,000 documents, ranked by how rare they are (inverse document frequency).
+-- A text with operators is taken as in fts. Raises ZE400 with the field. Internal.
 
 -- search_lexemes(lexemes) is the query for any of the lexemes, null for none.
 CREATE OR REPLACE FUNCTION search_lexemes(p_lexemes text[]) RETURNS tsquery
@@ -121,7 +124,51 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION search_web_rows FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION search_text(p_tenant_id uuid, p_search jsonb, OUT query tsquery, OUT best tsquery, OUT rows bigint, OUT titles bigint)
+-- search_loose_text(tenant, language, words, documents) is mode loose of search_text.
+CREATE OR REPLACE FUNCTION search_loose_text(p_tenant_id uuid, p_language text, p_words text[], p_documents bigint,
+    OUT query tsquery, OUT best tsquery, OUT rows bigint, OUT titles bigint, OUT loose text)
+LANGUAGE plpgsql STABLE SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+    v_documents float8 := greatest(p_documents, 1);
+    v_row_share float8 := 1;
+    v_title_share float8 := 1;
+    v_found float8 := 0;
+    w record;
+BEGIN
+    FOR w IN
+        SELECT t.term, coalesce(t.documents, 0)::float8 AS documents, coalesce(t.titles, 0)::float8 AS titles
+        FROM (SELECT DISTINCT ON (c.lexeme) c.lexeme, coalesce(e.term, f.term, search_lexemes(ARRAY[c.lexeme])) AS term,
+                     coalesce(e.documents, f.documents) AS documents, coalesce(e.titles, f.titles) AS titles
+              FROM (SELECT x.word, (search_word_code(p_language, x.word)).lexeme AS lexeme FROM unnest(p_words) AS x (word)
+                    WHERE x.word <> ALL (search_stop_words(p_tenant_id, p_language, p_words)) LIMIT 24) c
+              CROSS JOIN LATERAL (
+                  SELECT search_lexemes(array_agg(s.lexeme)) AS term, sum(s.documents) AS documents, sum(s.titles) AS titles
+                  FROM core.search_words s WHERE s.tenant_id = p_tenant_id AND s.lexeme = c.lexeme COLLATE "C") e
+              LEFT JOIN LATERAL (
+                  SELECT search_lexemes(array_agg(m.lexeme)) AS term, sum(m.documents) AS documents, sum(m.titles) AS titles
+                  FROM search_word_matches(p_tenant_id, c.word, 'fuzzy', 4) m WHERE m.near > 0.5) f ON e.term IS NULL AND is_search_word(c.word)
+              WHERE c.lexeme IS NOT NULL) t
+        ORDER BY coalesce(t.documents, 0)
+    LOOP
+        best := coalesce(best && w.term, w.term);
+        v_row_share := v_row_share * least(1, w.documents / v_documents);
+        v_title_share := v_title_share * least(1, w.titles / v_documents);
+        IF query IS NULL OR v_found + w.documents <= 1000 THEN
+            query := coalesce(query || w.term, w.term);
+            v_found := v_found + w.documents;
+        END IF;
+        -- What is too common to find a document by still tells which of the found is the better.
+        loose := concat_ws(' + ', loose, format('CASE WHEN d.search_tsv @@ %L::tsquery THEN %s * (1 + ts_rank(d.search_tsv, %1$L)) ELSE 0 END',
+            w.term, round(ln(1 + v_documents / greatest(w.documents, 1))::numeric, 3)));
+    END LOOP;
+    rows := ceil(v_row_share * p_documents);
+    titles := ceil(v_title_share * p_documents);
+END $$;
+REVOKE EXECUTE ON FUNCTION search_loose_text FROM PUBLIC;
+
+DROP FUNCTION IF EXISTS search_text(uuid, jsonb); -- what it returns cannot be replaced
+CREATE OR REPLACE FUNCTION search_text(p_tenant_id uuid, p_search jsonb, OUT query tsquery, OUT best tsquery, OUT rows bigint, OUT titles bigint,
+    OUT loose text)
 LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 DECLARE
     v_text text := p_search ->> 'query';
@@ -138,7 +185,7 @@ DECLARE
 BEGIN
     rows := 0;
     titles := 0;
-    IF v_mode NOT IN ('fts', 'fuzzy', 'soundex', 'metaphone', 'semantic', 'hybrid') THEN
+    IF v_mode NOT IN ('fts', 'fuzzy', 'soundex', 'metaphone', 'semantic', 'hybrid', 'loose') THEN
         RAISE EXCEPTION 'The search mode must be one of fts, fuzzy, soundex, metaphone, semantic and hybrid.' USING ERRCODE = 'ZE400', COLUMN = 'mode';
     END IF;
     IF length(v_text) > 1000 THEN
@@ -150,7 +197,7 @@ BEGIN
     IF v_text IS NULL THEN
         RETURN;
     END IF;
-    IF v_mode IN ('fts', 'semantic', 'hybrid') THEN
+    IF v_mode IN ('fts', 'semantic', 'hybrid') OR v_mode = 'loose' AND (v_text ~ '["*]|(^|\s)-' OR v_text ~* '\mor\M') THEN
         query := search_web_query(p_tenant_id, v_language, v_text);
         query := CASE WHEN numnode(query) > 0 THEN query END;
         best := query;
@@ -161,6 +208,11 @@ BEGIN
     END IF;
 
     v_words := ARRAY(SELECT t.lexeme FROM unnest(to_tsvector('public.plain_unaccent', v_text)) AS t ORDER BY t.positions[1]);
+    IF v_mode = 'loose' THEN
+        SELECT l.query, l.best, l.rows, l.titles, l.loose INTO query, best, rows, titles, loose
+        FROM search_loose_text(p_tenant_id, v_language, v_words, v_documents) l;
+        RETURN;
+    END IF;
     IF v_mode <> 'fuzzy' THEN
         v_words := ARRAY(SELECT x FROM unnest(v_words) AS x WHERE x ~ '[^0-9]');
     END IF;
