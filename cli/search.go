@@ -24,6 +24,7 @@ type searchIndexCmd struct {
 	Auto         bool       `xor:"which" required:"" help:"Every tenant: a gin index for large ones, the shared index for the others; drops what a failed build or a tenant that is gone left."`
 	Using        string     `enum:"shared,gin,rum" default:"gin" help:"With --tenant: which index (${enum})."`
 	MinDocuments int64      `default:"20000" help:"With --auto: how many documents make a tenant large."`
+	Most         int        `default:"20" help:"With --auto: how many tenants, the largest, may have an index of their own; each costs every statement on documents some planning."`
 	DryRun       bool       `help:"Only say what would be done."`
 }
 
@@ -31,6 +32,9 @@ type searchIndexCmd struct {
 func (c searchIndexCmd) Validate() error {
 	if c.MinDocuments < 1 {
 		return fmt.Errorf("--min-documents must be at least 1")
+	}
+	if c.Most < 0 {
+		return fmt.Errorf("--most must not be negative")
 	}
 	if c.Auto && c.Using == string(searchsettings.OwnRUM) {
 		return fmt.Errorf("--using rum needs --tenant: it is no choice of --auto")
@@ -69,7 +73,7 @@ func (c searchIndexCmd) changes(ctx context.Context, x *searchsettings.Indexes) 
 		return x.For(ctx, *c.Tenant, searchsettings.IndexKind(c.Using))
 	}
 	list, err := x.List(ctx, c.MinDocuments)
-	return searchsettings.Auto(list, c.MinDocuments), err
+	return searchsettings.Auto(list, c.MinDocuments, c.Most), err
 }
 
 type searchStatusCmd struct {

@@ -36,6 +36,7 @@ func TestSearchIndex(t *testing.T) {
 	require.Empty(t, own(), "nothing was done")
 	require.Regexp(t, id+` +tenant_\w+ +30 +\d+ +0 +0 +shared +- +-\n`, command("status --min-documents 30"))
 
+	require.Equal(t, "nothing to do\n", command("index --auto --min-documents 30 --most 0"))
 	require.Contains(t, command("index --auto --min-documents 30"), id+"  shared -> gin")
 	require.Equal(t, []string{"gin"}, own())
 	require.Equal(t, "nothing to do\n", command("index --auto --min-documents 30"))
@@ -88,6 +89,7 @@ func TestSearchCommandsThatCannotBe(t *testing.T) {
 		"search index --using btree --tenant " + id: "--using",
 		"search index --auto --using rum":           "--tenant",
 		"search index --auto --min-documents 0":     "--min-documents",
+		"search index --auto --most=-1":             "--most",
 		"search index --auto --min-documents many":  "--min-documents",
 		"search status --tenant " + id:              "--tenant",
 		"search rebuild --tenant nobody":            "--tenant",

@@ -135,15 +135,22 @@ func (x *Indexes) For(ctx context.Context, tenantID uuid.UUID, to IndexKind) ([]
 	return []Change{{Index: list[0], To: to, Why: "asked for"}}, nil
 }
 
-// Auto returns what leads to an own index for every tenant with at least that many documents, and to none for the others,
-// for those that are gone and where a build ended half way. A rum index is kept while its tenant is large enough.
-func Auto(list []Index, minDocuments int64) []Change {
+// Auto returns what leads to an own index for every tenant with at least that many documents, the largest ones when there
+// are more than most, and to none for the others, for those that are gone and where a build ended half way. A rum index is
+// kept while its tenant is large enough. The list is that of List, the largest first.
+func Auto(list []Index, minDocuments int64, most int) []Change {
 	var out []Change
+	large := 0
 	for _, i := range list {
 		c := Change{Index: i, To: Shared, Why: fmt.Sprintf("fewer than %d documents", minDocuments)}
+		if i.TenantName != nil && i.Documents >= minDocuments {
+			large++
+		}
 		switch {
 		case i.TenantName == nil:
 			c.Why = "the tenant is gone"
+		case i.Documents >= minDocuments && large > most:
+			c.Why = fmt.Sprintf("%d tenants are larger", most)
 		case i.Documents >= minDocuments && i.IndexKind != nil && *i.IndexKind == OwnRUM:
 			c.To, c.Why = OwnRUM, "it was not finished"
 		case i.Documents >= minDocuments:

@@ -61,7 +61,7 @@ func (b bundle) auto(t *testing.T, minDocuments int64) map[uuid.UUID]searchsetti
 
 	list, err := b.indexes().List(t.Context(), minDocuments)
 	require.NoError(t, err)
-	changes := searchsettings.Auto(list, minDocuments)
+	changes := searchsettings.Auto(list, minDocuments, 2)
 	require.NoError(t, b.indexes().Apply(t.Context(), changes, func(string) {}))
 	out := map[uuid.UUID]searchsettings.IndexKind{}
 	for _, c := range changes {
@@ -377,6 +377,20 @@ func TestAuto(t *testing.T) {
 		require.Equal(t, "shared", b.state(t, stale))
 		require.Equal(t, map[uuid.UUID]searchsettings.IndexKind{b.me.TenantID: shared}, b.auto(t, 51))
 		require.Equal(t, "shared", b.state(t, b.me))
+	})
+
+	t.Run("no more than so many get one, the largest", func(t *testing.T) {
+		t.Parallel()
+
+		b := setup(t)
+		third := dbtest.Tenant(t, b.d)
+		b.many(t, b.me, 10)
+		b.many(t, b.them, 30)
+		gin := searchsettings.OwnGIN
+		require.Equal(t, map[uuid.UUID]searchsettings.IndexKind{b.me.TenantID: gin, b.them.TenantID: gin}, b.auto(t, 10))
+		b.many(t, third, 20)
+		require.Equal(t, map[uuid.UUID]searchsettings.IndexKind{b.me.TenantID: searchsettings.Shared, third.TenantID: gin}, b.auto(t, 10))
+		require.Empty(t, b.auto(t, 10))
 	})
 
 	t.Run("what a crash left is finished, or dropped", func(t *testing.T) {
