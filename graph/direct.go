@@ -1120,10 +1120,6 @@ func (w *direct) writeSearchConnection(fields []graphql.CollectedField, obj *mod
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("SearchConnection")
-		case "edges":
-			v, nonNull = w.ec.marshalNSearchEdge2ᚕstackforgeᚋgraphᚋmodelᚐSearchEdgeᚄ(w.ctx, f.Selections, obj.Edges), true
-		case "nodes":
-			v, nonNull = w.ec.marshalNSearchHit2ᚕstackforgeᚋgraphᚋmodelᚐSearchHitᚄ(w.ctx, f.Selections, obj.Nodes), true
 		case "pageInfo":
 			w.writeKey(i, f.Alias)
 			if !w.writePageInfo(w.fieldsOf(f, pageInfoImplementors), &obj.PageInfo) {

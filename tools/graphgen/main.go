@@ -92,9 +92,10 @@ func (d *direct) write() error {
 		return err
 	}
 	plain := map[string]object{}
+	computing := computing(data.Objects)
 	for _, o := range data.Objects {
 		if !o.Root && !o.BuiltIn {
-			plain[o.Name] = object{Name: o.Name, Fields: fields(o)}
+			plain[o.Name] = object{Name: o.Name, Fields: fields(o, computing)}
 		}
 	}
 	text = objectFunc.ReplaceAllFunc(text, func(m []byte) []byte {
@@ -124,24 +125,57 @@ func (d *direct) write() error {
 
 func directFile(generated string) string { return filepath.Join(filepath.Dir(generated), "direct.go") }
 
-// fields are the plain ones: no resolver, no argument, no directive, nothing that can fail.
-func fields(o *codegen.Object) []field {
+// fields are the plain ones: no resolver, no argument, no directive, nothing that can fail, and no list of objects of which
+// something is computed. Such a list would be written by gqlgen's code without the context of its field, and once more when
+// it fails.
+func fields(o *codegen.Object, computing map[string]bool) []field {
 	var out []field
 	for _, f := range o.Fields {
+		if !isPlain(f) {
+			continue
+		}
 		value := f.GoReceiverName + "." + f.GoFieldName
-		switch {
-		case f.IsResolver, f.IsReserved(), len(f.Args) > 0, f.HasDirectives(), f.VOkFunc, f.IsMap(), f.Stream:
-			continue
-		case f.IsMethod() && (f.MethodHasContext || !f.NoErr):
-			continue
-		case f.IsMethod():
+		if f.IsMethod() {
 			value += "()"
 		}
 		x := field{Name: f.Name, Value: value, Marshal: f.TypeReference.MarshalFunc(), NonNull: f.TypeReference.GQL.NonNull}
 		if _, isStruct := f.TypeReference.GO.Underlying().(*types.Struct); isStruct && !f.IsMethod() && f.TypeReference.Definition.Kind == ast.Object {
 			x.Object = f.TypeReference.Definition.Name
+		} else if computing[f.TypeReference.Definition.Name] {
+			continue
 		}
 		out = append(out, x)
+	}
+	return out
+}
+
+func isPlain(f *codegen.Field) bool {
+	switch {
+	case f.IsResolver, f.IsReserved(), len(f.Args) > 0, f.HasDirectives(), f.VOkFunc, f.IsMap(), f.Stream:
+		return false
+	case f.IsMethod():
+		return !f.MethodHasContext && f.NoErr
+	default:
+		return true
+	}
+}
+
+// computing are the types of which something is computed, at whatever depth.
+func computing(objects codegen.Objects) map[string]bool {
+	out := map[string]bool{}
+	for again := true; again; {
+		again = false
+		for _, o := range objects {
+			if out[o.Name] || o.Root || o.BuiltIn {
+				continue
+			}
+			for _, f := range o.Fields {
+				if !f.IsReserved() && (!isPlain(f) || out[f.TypeReference.Definition.Name] || f.TypeReference.Definition.IsAbstractType()) {
+					out[o.Name], again = true, true
+					break
+				}
+			}
+		}
 	}
 	return out
 }
