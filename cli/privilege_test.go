@@ -29,6 +29,8 @@ func TestRowsOfOthersCannotBeRead(t *testing.T) {
 	w := &world{DB: d, dir: t.TempDir()}
 	ok(t, w.environ(), "seed")
 	w.Exec(t, `UPDATE jobs SET progress = 50 WHERE status = 'running' OR status = 'pending'`) // events of every tenant
+	w.Exec(t, `SELECT set_search_synonyms(id, 'a', '{b}') FROM tenants`)
+	w.Exec(t, `SELECT set_search_stop_words(id, '{c}') FROM tenants`)
 
 	conn := w.Connect(t)
 	rows, err := conn.Query(t.Context(), tenantTables)
