@@ -67,7 +67,7 @@ type need struct {
 type query struct {
 	Class    string `json:"class"`
 	Text     string `json:"text"`
-	Language string `json:"language,omitempty"`
+	Language string `json:"language,omitempty"` // default "en"
 }
 
 // judged are the grades of all relevant documents.

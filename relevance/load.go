@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -168,7 +169,7 @@ func (s *store) ask(ctx context.Context, set set) ([]answer, error) {
 		in := tenant.With(ctx, tenant.Scope{TenantID: s.tenants[n.Collection], Scopes: []string{"*"}})
 		for _, q := range n.Queries {
 			for _, m := range modes() {
-				page, err := searcher.Search(in, search.Params{Query: &q.Text, Mode: m.sql, Language: q.Language, First: depth})
+				page, err := searcher.Search(in, search.Params{Query: &q.Text, Mode: m.sql, Language: cmp.Or(q.Language, "en"), First: depth})
 				if err != nil {
 					return nil, fmt.Errorf("%s of %q: %w", m.name, q.Text, err)
 				}
