@@ -13,9 +13,9 @@ BEGIN
                coalesce(jsonb_agg(jsonb_build_object('field', format('words[%s]', s.ord - 1), 'message', s.error) ORDER BY s.ord)
                    FILTER (WHERE s.error IS NOT NULL), '[]')
         INTO NEW.stop_words, v_errors
-        FROM (SELECT DISTINCT ON (x.folded) x.folded, x.ord, search_phrase_error(x.folded, 1) AS error
-              FROM (SELECT coalesce(search_fold(v), '') AS folded, ord FROM unnest(NEW.stop_words) WITH ORDINALITY AS t (v, ord)) x
-              ORDER BY x.folded, x.ord) s;
+        FROM (SELECT DISTINCT ON (x.folded, CASE WHEN x.folded = '' THEN x.ord END) x.folded, x.ord, search_phrase_error(x.folded, 1) AS error
+              FROM (SELECT search_phrase(v) AS folded, ord FROM unnest(NEW.stop_words) WITH ORDINALITY AS t (v, ord)) x
+              ORDER BY x.folded, CASE WHEN x.folded = '' THEN x.ord END, x.ord) s;
     END IF;
     PERFORM raise_invalid(v_errors);
     NEW.updated_at := now();

@@ -6,7 +6,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     v_errors jsonb := '[]';
 BEGIN
-    NEW.term := search_fold(coalesce(NEW.term, ''));
+    NEW.term := search_phrase(NEW.term);
     IF search_phrase_error(NEW.term, 5) IS NOT NULL THEN
         v_errors := v_errors || jsonb_build_object('field', 'term', 'message', search_phrase_error(NEW.term, 5));
     END IF;
@@ -17,10 +17,10 @@ BEGIN
                v_errors || coalesce(jsonb_agg(jsonb_build_object('field', format('synonyms[%s]', s.ord - 1), 'message', s.error) ORDER BY s.ord)
                    FILTER (WHERE s.error IS NOT NULL), '[]')
         INTO NEW.synonyms, v_errors
-        FROM (SELECT DISTINCT ON (x.folded) x.folded, x.ord, CASE WHEN x.folded = NEW.term AND x.folded <> ''
+        FROM (SELECT DISTINCT ON (x.folded, CASE WHEN x.folded = '' THEN x.ord END) x.folded, x.ord, CASE WHEN x.folded = NEW.term AND x.folded <> ''
                   THEN 'A term is no synonym of itself.' ELSE search_phrase_error(x.folded, 5) END AS error
-              FROM (SELECT coalesce(search_fold(v), '') AS folded, ord FROM unnest(NEW.synonyms) WITH ORDINALITY AS t (v, ord)) x
-              ORDER BY x.folded, x.ord) s;
+              FROM (SELECT search_phrase(v) AS folded, ord FROM unnest(NEW.synonyms) WITH ORDINALITY AS t (v, ord)) x
+              ORDER BY x.folded, CASE WHEN x.folded = '' THEN x.ord END, x.ord) s;
     END IF;
     PERFORM raise_invalid(v_errors);
     NEW.updated_at := now();

@@ -6,7 +6,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     v_row search_synonyms;
 BEGIN
-    DELETE FROM search_synonyms WHERE tenant_id = p_tenant_id AND term = search_fold(p_term) COLLATE "C" RETURNING * INTO v_row;
+    DELETE FROM search_synonyms WHERE tenant_id = p_tenant_id AND term = search_phrase(p_term) COLLATE "C" RETURNING * INTO v_row;
     IF v_row.id IS NULL THEN
         RAISE EXCEPTION 'This term has no synonyms.' USING ERRCODE = 'ZE404', COLUMN = 'term';
     END IF;

@@ -15,7 +15,7 @@ BEGIN
         PERFORM raise_invalid(coalesce((
             SELECT jsonb_agg(jsonb_build_object('field', format('synonyms[%s]', t.ord - 1), 'message', 'This has 50 synonyms already.') ORDER BY t.ord)
             FROM unnest(p_synonyms) WITH ORDINALITY AS t (v, ord)
-            JOIN search_synonyms s ON s.tenant_id = p_tenant_id AND s.term = search_fold(t.v) COLLATE "C"
+            JOIN search_synonyms s ON s.tenant_id = p_tenant_id AND s.term = search_phrase(t.v) COLLATE "C"
             WHERE cardinality(s.synonyms) >= 50 AND v_row.term <> ALL (s.synonyms)), '[]'));
         INSERT INTO search_synonyms AS s (tenant_id, term, synonyms)
         SELECT p_tenant_id, v, ARRAY[v_row.term] FROM unnest(v_row.synonyms) AS t (v)
