@@ -3173,9 +3173,9 @@ input BoundingBoxInput {
 
 "What each part of HYBRID counts."
 input HybridWeightsInput {
-  "The words', 0 to 1,000."
+  "The words': 0, or 0.001 to 1,000."
   words: Float! = 1
-  "The vectors', 0 to 1,000; one of the two is more than 0."
+  "The vectors': 0, or 0.001 to 1,000. One of the two is more than 0."
   vector: Float! = 1
 }
 

@@ -104,9 +104,11 @@ func TestFacets(t *testing.T) {
 	}
 	bulk := c.get(createDocuments, vars{"in": vars{"documents": rows}})
 	require.NotNil(t, bulk)
-	for i, m := range docs {
-		d.Exec(t, `UPDATE documents SET created_at = $2 WHERE external_id = $1`, fmt.Sprint(i), m.created)
+	created := make([]time.Time, len(docs))
+	for i := range docs {
+		created[i] = docs[i].created
 	}
+	d.Exec(t, `UPDATE documents SET created_at = x.created FROM unnest($1::timestamptz[]) WITH ORDINALITY AS x (created, i) WHERE external_id = (x.i - 1)::text`, created)
 	const ask = `query ($q: String, $mode: SearchMode! = FTS, $level: Int!, $first: Int!, $keys: [String!]!, $tags: [Int!], $path: String) {
 		searchDocuments(query: $q, mode: $mode, tagIds: $tags, pathPrefix: $path, first: 1) { totalCount nodes { score }
 			facets(paths: {level: $level}, metadataValuesOf: $keys, first: $first) {
@@ -319,6 +321,7 @@ func TestHighlights(t *testing.T) {
 		a := c.ask(`{ searchDocuments(query: "needle", first: 1) { nodes { highlights(`+args+`) { text } } } }`, nil)
 		require.Equal(t, []string{field}, a.fields(), "%s: %s", args, a.raw)
 		require.Equal(t, []string{"VALIDATION_FAILED"}, a.codes())
+		require.Equal(t, []any{"searchDocuments", "nodes", 0.0, "highlights"}, a.Errors[0].Path)
 	}
 }
 

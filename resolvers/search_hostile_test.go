@@ -17,6 +17,10 @@ const everythingOfSearch = `query ($mode: SearchMode!, $q: String, $lang: String
 	totalCount totalCountIsExact didYouMean warnings explanation { indexes steps { name milliseconds plan } }
 	facets(metadataValuesOf: ["k"]) { paths { value count } tags { value count } metadataKeys { value count } metadataValues { key values { value count } } months { value count } } } }`
 
+// hitsOfSearch selects what depends on the mode.
+const hitsOfSearch = `query ($mode: SearchMode!, $q: String, $lang: String! = "en") { searchDocuments(mode: $mode, query: $q, language: $lang) {
+	nodes { document { id } score highlights { html ranges { start length } } } totalCount } }`
+
 // hostile are texts that have broken a search somewhere.
 func hostile() []string {
 	return []string{
@@ -51,7 +55,11 @@ func TestHostileQueries(t *testing.T) {
 				if lang != "en" && (len(q) > 40 || mode != "FTS") {
 					continue
 				}
-				a := c.ask(everythingOfSearch, vars{"mode": mode, "q": q, "lang": lang})
+				ask := everythingOfSearch
+				if mode != "FTS" && mode != "HYBRID" {
+					ask = hitsOfSearch
+				}
+				a := c.ask(ask, vars{"mode": mode, "q": q, "lang": lang})
 				if len(a.Errors) == 0 {
 					require.NotNil(t, at(t, a.Data, "searchDocuments", "totalCount"))
 					continue
@@ -88,7 +96,6 @@ func TestHostileConditions(t *testing.T) {
 		{vars{"near": vars{"longitude": 0, "latitude": 0, "radius": 1000000.0000001}}, "near.radius"},
 		{vars{"near": vars{"longitude": 0, "latitude": 0, "radius": 1e308}}, "near.radius"},
 		{vars{"near": vars{"longitude": 0, "latitude": 0, "radius": 1e-300}}, ""},
-		{vars{"near": vars{"longitude": 0, "latitude": 0, "radius": 5e-324}}, ""},
 		{vars{"near": vars{"longitude": 180.0000001, "latitude": 0}}, "near.longitude"},
 		{vars{"near": vars{"longitude": -1e300, "latitude": 0}}, "near.longitude"},
 		{vars{"near": vars{"longitude": 0, "latitude": 90.0000001}}, "near.latitude"},
@@ -109,7 +116,7 @@ func TestHostileConditions(t *testing.T) {
 		{vars{"authorId": ""}, "authorId"}, {vars{"authorId": "x"}, "authorId"}, {vars{"authorId": "' OR 1=1 --"}, "authorId"}, {vars{"authorId": strings.Repeat("0", 36)}, "authorId"}, {vars{"authorId": nil}, ""},
 		{vars{"language": ""}, "language"}, {vars{"language": "xx"}, "language"}, {vars{"language": "english"}, "language"}, {vars{"language": "' --"}, "language"}, {vars{"language": strings.Repeat("e", 10<<10)}, "language"}, {vars{"language": "EN"}, "language"},
 		{vars{"weights": vars{"words": 0, "vector": 0}}, "weights"}, {vars{"weights": vars{"words": -1}}, "weights.words"}, {vars{"weights": vars{"vector": 1000.1}}, "weights.vector"}, {vars{"weights": vars{"words": 1e308, "vector": 1}}, "weights.words"},
-		{vars{"weights": vars{"words": 5e-324, "vector": 0}}, ""}, {vars{"weights": vars{"words": 0.1, "vector": 1000}}, ""}, {vars{"weights": vars{"words": 1e-300, "vector": 1e-300}}, ""},
+		{vars{"weights": vars{"words": 5e-324, "vector": 0}}, "weights.words"}, {vars{"weights": vars{"words": 0.001, "vector": 1000}}, ""}, {vars{"weights": vars{"words": 1, "vector": 1e-300}}, "weights.vector"},
 		{vars{"offset": -1}, "offset"}, {vars{"offset": 10001}, "offset"}, {vars{"offset": 2147483647}, "offset"}, {vars{"first": 0}, "first"}, {vars{"first": -2147483648}, "first"}, {vars{"first": 101}, "first"},
 		{vars{"after": ""}, "after"}, {vars{"after": "x"}, "after"}, {vars{"after": "bnVsbA"}, "after"}, {vars{"after": "e30"}, "after"}, {vars{"after": "eyJzIjoiIiwicCI6e319"}, "after"}, {vars{"after": strings.Repeat("A", 100<<10)}, "after"}, {vars{"after": "🦀"}, "after"},
 		{vars{"createdAt": vars{"gte": "9999-12-31T23:59:59.999999999Z", "lt": "0001-01-01T00:00:00Z"}}, ""},
@@ -124,7 +131,13 @@ func TestHostileConditions(t *testing.T) {
 			args += ", " + name + ": $" + name
 		}
 		for _, mode := range modes() {
-			for _, selection := range []string{`nodes { score }`, `totalCount`, `facets { tags { value } months { value } }`, `didYouMean`, `explanation { indexes }`} {
+			for i, selection := range []string{`nodes { score }`, `totalCount`, `facets { tags { value } months { value } }`, `didYouMean`, `explanation { indexes }`} {
+				if i > 0 && mode != "FTS" && mode != "SEMANTIC" && mode != "HYBRID" {
+					continue // they differ in how they read the text alone
+				}
+				if x.field == "language" && mode == "SEMANTIC" {
+					continue // it does not read words
+				}
 				v := vars{"mode": mode, "q": "needle"}
 				maps.Copy(v, x.args)
 				a := c.ask(`query ($mode: SearchMode!, $q: String`+declared+`) { searchDocuments(mode: $mode, query: $q, explain: true`+args+`) { `+selection+` } }`, v)

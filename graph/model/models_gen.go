@@ -252,9 +252,9 @@ type EnqueueJobsPayload struct {
 
 // What each part of HYBRID counts.
 type HybridWeightsInput struct {
-	// The words', 0 to 1,000.
+	// The words': 0, or 0.001 to 1,000.
 	Words float64 `json:"words"`
-	// The vectors', 0 to 1,000; one of the two is more than 0.
+	// The vectors': 0, or 0.001 to 1,000. One of the two is more than 0.
 	Vector float64 `json:"vector"`
 }
 

@@ -29,6 +29,7 @@ const (
 const (
 	MaxQuery   = 1000   // characters
 	MaxOffset  = 10_000 // hits
+	MinWeight  = 0.001  // or 0
 	MaxWeight  = 1000
 	Dimensions = 1536 // of a vector
 )
@@ -101,8 +102,8 @@ func (p Params) Validate() error {
 		list.Add("offset", "Give after or offset, not both.")
 	}
 	if w := p.Weights; w != nil {
-		between(&list, "weights.words", w.Words, 0, MaxWeight)
-		between(&list, "weights.vector", w.Vector, 0, MaxWeight)
+		weight(&list, "weights.words", w.Words)
+		weight(&list, "weights.vector", w.Vector)
 		if w.Words == 0 && w.Vector == 0 {
 			list.Add("weights", "One of the weights must be more than 0.")
 		}
@@ -110,13 +111,11 @@ func (p Params) Validate() error {
 	return list.Err()
 }
 
-func between(list *errs.List, field string, v, least, most float64) {
-	if math.IsNaN(v) || v < least || v > most {
-		list.Add(field, "This must be from "+number(least)+" to "+number(most)+".")
+func weight(list *errs.List, field string, v float64) {
+	if v != 0 && (math.IsNaN(v) || v < MinWeight || v > MaxWeight) {
+		list.Add(field, "A weight is 0, or from 0.001 to 1,000.")
 	}
 }
-
-func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // request is the search as the SQL functions read it.
 func (p Params) request() (json.RawMessage, error) {
