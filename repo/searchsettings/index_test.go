@@ -76,7 +76,7 @@ func (b bundle) state(t *testing.T, s tenant.Scope) string {
 
 	text, err := db.Get[string](t.Context(), b.d.Owner, "state", `
 		SELECT coalesce((SELECT index_kind FROM core.search_tenants WHERE tenant_id = $1), 'shared') || coalesce(
-		       (SELECT format(' %s %s', kind, CASE WHEN is_valid THEN 'valid' ELSE 'invalid' END) FROM own_search_indexes() WHERE tenant_id = $1), '')`, s.TenantID)
+		       (SELECT format(', own %s %s', kind, CASE WHEN is_valid THEN 'valid' ELSE 'invalid' END) FROM own_search_indexes() WHERE tenant_id = $1), '')`, s.TenantID)
 	require.NoError(t, err)
 	return text
 }
@@ -100,7 +100,7 @@ func TestIndexOfOneTenant(t *testing.T) {
 		b := setup(t)
 		b.many(t, b.me, 2000)
 		require.NoError(t, b.use(t, b.me, searchsettings.OwnGIN))
-		require.Equal(t, "gin gin valid", b.state(t, b.me))
+		require.Equal(t, "gin, own gin valid", b.state(t, b.me))
 		b.d.Exec(t, `VACUUM ANALYZE documents`)
 		require.Contains(t, b.plan(t, b.me), "ix_documents_search_t_")
 		require.NotContains(t, b.plan(t, b.them), "ix_documents_search_t_")
@@ -160,7 +160,7 @@ func TestIndexOfOneTenant(t *testing.T) {
 		require.NoError(t, <-built)
 		close(done)
 		wg.Wait()
-		require.Equal(t, "gin gin valid", b.state(t, b.me))
+		require.Equal(t, "gin, own gin valid", b.state(t, b.me))
 		b.d.Exec(t, `VACUUM ANALYZE documents`)
 		require.Contains(t, b.plan(t, b.me), "ix_documents_search_t_")
 		n, err := db.Get[int64](t.Context(), b.d.Owner, "count", fmt.Sprintf(`
@@ -182,7 +182,7 @@ func TestIndexOfOneTenant(t *testing.T) {
 		require.Error(t, <-built)
 		require.Equal(t, "shared", b.state(t, b.me))
 		require.NoError(t, b.use(t, b.me, searchsettings.OwnGIN), "the next run builds it")
-		require.Equal(t, "gin gin valid", b.state(t, b.me))
+		require.Equal(t, "gin, own gin valid", b.state(t, b.me))
 	})
 
 	t.Run("an interrupted build leaves nothing", func(t *testing.T) {
@@ -210,11 +210,11 @@ func TestIndexOfOneTenant(t *testing.T) {
 		b := setup(t)
 		b.many(t, b.me, 100)
 		b.crash(t)
-		require.Equal(t, "shared gin invalid", b.state(t, b.me))
+		require.Equal(t, "shared, own gin invalid", b.state(t, b.me))
 		_, err := db.Exec(t.Context(), b.d.Owner, `SELECT set_search_index($1, 'gin')`, b.me.TenantID)
 		require.Equal(t, errs.Conflict, errs.From(err).Code, "an index that is not valid is not noted")
 		require.NoError(t, b.use(t, b.me, searchsettings.OwnGIN))
-		require.Equal(t, "gin gin valid", b.state(t, b.me))
+		require.Equal(t, "gin, own gin valid", b.state(t, b.me))
 	})
 
 	t.Run("two runs do not get into each other's way", func(t *testing.T) {
@@ -228,7 +228,7 @@ func TestIndexOfOneTenant(t *testing.T) {
 		require.Equal(t, errs.Conflict, errs.From(b.use(t, b.me, searchsettings.OwnGIN)).Code)
 		release()
 		require.NoError(t, <-built)
-		require.Equal(t, "gin gin valid", b.state(t, b.me))
+		require.Equal(t, "gin, own gin valid", b.state(t, b.me))
 	})
 
 	t.Run("an index of another tenant is not taken for its own", func(t *testing.T) {
@@ -242,7 +242,7 @@ func TestIndexOfOneTenant(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, errs.Conflict, errs.From(b.use(t, b.me, searchsettings.OwnGIN)).Code)
 		require.Equal(t, "shared", b.state(t, b.me))
-		require.Equal(t, "shared gin valid", b.state(t, b.them))
+		require.Equal(t, "shared, own gin valid", b.state(t, b.them))
 	})
 
 	t.Run("rum needs its extension, and is built where there is one", func(t *testing.T) {
@@ -261,7 +261,7 @@ func TestIndexOfOneTenant(t *testing.T) {
 		b.d.Exec(t, `CREATE EXTENSION rum`)
 		require.NoError(t, b.use(t, b.me, searchsettings.OwnGIN))
 		require.NoError(t, b.use(t, b.me, searchsettings.OwnRUM))
-		require.Equal(t, "rum rum valid", b.state(t, b.me), "it takes the place of the other")
+		require.Equal(t, "rum, own rum valid", b.state(t, b.me), "it takes the place of the other")
 		require.Empty(t, b.auto(t, 100), "a choice is kept")
 		require.Equal(t, map[uuid.UUID]searchsettings.IndexKind{b.me.TenantID: searchsettings.Shared}, b.auto(t, 101))
 		require.Equal(t, "shared", b.state(t, b.me))
@@ -355,7 +355,7 @@ func TestAuto(t *testing.T) {
 		want := map[uuid.UUID]searchsettings.IndexKind{b.me.TenantID: searchsettings.OwnGIN, gone.TenantID: searchsettings.OwnGIN}
 		require.Equal(t, want, b.auto(t, 50))
 		require.Empty(t, b.auto(t, 50), "a second run has nothing to do")
-		require.Equal(t, "gin gin valid", b.state(t, b.me))
+		require.Equal(t, "gin, own gin valid", b.state(t, b.me))
 		require.Equal(t, "shared", b.state(t, b.them))
 
 		for _, sql := range []string{`DELETE FROM documents WHERE tenant_id = $1`, `DELETE FROM app_users WHERE tenant_id = $1`, `DELETE FROM tenants WHERE id = $1`} {
@@ -400,7 +400,7 @@ func TestAuto(t *testing.T) {
 		b.many(t, b.me, 50)
 		b.crash(t)
 		require.Equal(t, map[uuid.UUID]searchsettings.IndexKind{b.me.TenantID: searchsettings.OwnGIN}, b.auto(t, 50))
-		require.Equal(t, "gin gin valid", b.state(t, b.me))
+		require.Equal(t, "gin, own gin valid", b.state(t, b.me))
 		require.NoError(t, b.use(t, b.me, searchsettings.Shared))
 		b.crash(t)
 		require.Equal(t, map[uuid.UUID]searchsettings.IndexKind{b.me.TenantID: searchsettings.Shared}, b.auto(t, 51))
