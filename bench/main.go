@@ -2,7 +2,7 @@
 // that the ratio says something on any machine. docs/benchmarks.md tells how, and what came out.
 //
 //	go run ./bench [-only read,page,realtime,jobs,search,import,start] [-seconds 10] [-bin bin/stackforge] [-strict] [-keep]
-//	               [-lanes full,bare] [-documents 100000] [-vectors 20000] [-many]
+//	               [-lanes full,bare] [-documents 100000] [-vectors 20000] [-many 1000]
 //
 // It runs a PostgreSQL of its own with durable settings in a temporary folder, and the built program in processes of its
 // own. Nothing but loopback and unix sockets is used. The exit code is 0 also when a bar is missed, unless -strict.
@@ -66,7 +66,7 @@ type options struct {
 	// Of search: the number of documents, and so on.
 	corpus  int
 	lanes   []string
-	many    bool
+	many    int
 	vectors int
 }
 
@@ -82,7 +82,7 @@ func parse() (options, error) {
 	fs.StringVar(&lanesOnly, "lanes", "full,bare", "search: with all extensions of the server, with PostgreSQL's contrib only, or both")
 	fs.IntVar(&o.corpus, "documents", 100_000, "search: documents of the tenant")
 	fs.IntVar(&o.vectors, "vectors", 20_000, "search: how many of them have a vector; the index of 100,000 takes minutes to make")
-	fs.BoolVar(&o.many, "many", false, "search: also 1,000 tenants of 1,000 documents beside one alone; loading takes many minutes")
+	fs.IntVar(&o.many, "many", 0, "search: also a tenant of 1,000 documents among so many, beside the same alone; loading 1,000 takes many minutes")
 	if err := fs.Parse(os.Args[1:]); err != nil {
 		return o, err
 	}
@@ -91,6 +91,9 @@ func parse() (options, error) {
 	}
 	if o.corpus < 1000 || o.vectors < 0 || o.vectors > o.corpus {
 		return o, errors.New("-documents must be at least 1000, and -vectors from 0 to -documents")
+	}
+	if o.many != 0 && o.many < 2*manyBlock {
+		return o, fmt.Errorf("-many must be at least %d", 2*manyBlock)
 	}
 	o.lanes = strings.Split(lanesOnly, ",")
 	for _, name := range o.lanes {

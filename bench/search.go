@@ -25,7 +25,7 @@ func (b *bench) searchPart(ctx context.Context) error {
 			b.report.failed("search "+name, err) // the other lane can do without
 		}
 	}
-	if b.many {
+	if b.many > 0 {
 		return b.manyTenants(ctx)
 	}
 	return nil

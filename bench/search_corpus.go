@@ -67,7 +67,7 @@ func (c *corpus) row(out []byte, n int, tenant, author string, embedded bool) []
 	r := c.random
 	moment := c.now.Add(-time.Duration(float64(n) / float64(c.documents) * 365 * 24 * float64(time.Hour))).UTC().Format(time.RFC3339)
 	out = fmt.Appendf(out, "%s\t%s\tdoc-%d\t%s\t%s.\t", tenant, author, n, strings.ToUpper(title[:1])+title[1:], body)
-	out = fmt.Appendf(out, "source=>s%d,k%d=>v%d\tarea%d.topic%d\t{%d,%d}\t", n%sources, n%7, n%100, n%areas, n/areas%topics, 1+r.IntN(tags), 1+r.IntN(tags))
+	out = fmt.Appendf(out, "source=>s%d,k%d=>v%d\tarea%d.topic%d\t{%d,%d}\t", n%sources, n%7, n%100, r.IntN(areas), r.IntN(topics), 1+r.IntN(tags), 1+r.IntN(tags))
 	out = fmt.Appendf(out, "%.6f\t%.6f\t%s\t%s\t", west+square*r.Float64(), south+square*r.Float64(), moment, moment)
 	if !embedded {
 		return append(out, "\\N\t\\N\n"...)

@@ -260,7 +260,7 @@ func (m *meter) recall(ctx context.Context, q question) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
-		want, err := idsOf(ctx, m.plain, exact(m.lane, q.ask(i), s.args[2].([]float32), 10)) //nolint:forcetypeassert // of find_documents
+		want, err := idsOf(ctx, m.plain, exact(m.lane, q.ask(i), m.lane.corpus.vectors.query(q.ask(i).Query), 10))
 		if err != nil {
 			return 0, err
 		}

@@ -12,7 +12,18 @@ import (
 )
 
 // conditions are a search as find_documents reads it.
-type conditions map[string]any
+type conditions struct {
+	Mode        string             `json:"mode,omitempty"`
+	Query       string             `json:"query,omitempty"`
+	PathPrefix  string             `json:"pathPrefix,omitempty"`
+	TagIDs      []int              `json:"tagIds,omitempty"`
+	Metadata    map[string]string  `json:"metadata,omitempty"`
+	AuthorID    string             `json:"authorId,omitempty"`
+	CreatedFrom string             `json:"createdFrom,omitempty"`
+	CreatedTo   string             `json:"createdTo,omitempty"`
+	Near        map[string]float64 `json:"near,omitempty"`
+	Within      map[string]float64 `json:"within,omitempty"`
+}
 
 // statement is SQL and its arguments.
 type statement struct {
@@ -41,7 +52,7 @@ type question struct {
 }
 
 func (q question) vector() bool {
-	mode := q.ask(0)["mode"]
+	mode := q.ask(0).Mode
 	return mode == "semantic" || mode == "hybrid"
 }
 
@@ -52,11 +63,11 @@ func (q question) statement(l *lane, i int) statement {
 	case findSQL:
 		var vector []float32
 		if q.vector() {
-			vector = l.corpus.vectors.query(ask["query"].(string)) //nolint:forcetypeassert // ours
+			vector = l.corpus.vectors.query(ask.Query)
 		}
 		return statement{q.sql, []any{l.tenant, ask, vector}}
 	case suggestSQL:
-		return statement{q.sql, []any{l.tenant, ask["query"]}}
+		return statement{q.sql, []any{l.tenant, ask.Query}}
 	default:
 		return statement{q.sql, []any{l.tenant, ask}}
 	}
@@ -81,7 +92,7 @@ func (l *lane) questions(ctx context.Context) ([]question, error) {
 			if change != nil {
 				w = change(w, i)
 			}
-			return conditions{"mode": mode, "query": w}
+			return conditions{Mode: mode, Query: w}
 		}
 	}
 	heard := func(w string, _ int) string { return misheard(w) }
@@ -91,11 +102,11 @@ func (l *lane) questions(ctx context.Context) ([]question, error) {
 	}
 	near := func(i int) conditions {
 		lon, lat := point(i)
-		return conditions{"near": map[string]any{"longitude": lon, "latitude": lat, "radius": 10_000}}
+		return conditions{Near: map[string]float64{"longitude": lon, "latitude": lat, "radius": 10_000}}
 	}
 	box := func(i int) conditions {
 		lon, lat := point(i)
-		return conditions{"within": map[string]any{"west": lon, "south": lat, "east": lon + 0.1, "north": lat + 0.1}}
+		return conditions{Within: map[string]float64{"west": lon, "south": lat, "east": lon + 0.1, "north": lat + 0.1}}
 	}
 	area := func(i int) string { return fmt.Sprintf("area%d", i%areas) }
 	topic := func(i int) string { return fmt.Sprintf("area%d.topic%d", i%areas, i*7%topics) }
@@ -105,40 +116,40 @@ func (l *lane) questions(ctx context.Context) ([]question, error) {
 	}
 	week := func(i int) conditions {
 		from := c.now.AddDate(0, 0, -7*(1+i%50)).UTC()
-		return conditions{"createdFrom": from.Format(time.RFC3339), "createdTo": from.AddDate(0, 0, 7).Format(time.RFC3339)}
+		return conditions{CreatedFrom: from.Format(time.RFC3339), CreatedTo: from.AddDate(0, 0, 7).Format(time.RFC3339)}
 	}
 	const ms = time.Millisecond
 	list := []question{
 		{name: "FTS, a word in 0.1 to 0.5 %", ask: word(selective, "fts", nil), bars: both(1 * ms)},
 		{name: "FTS, a word in 20 %", ask: word([]string{wordFifth}, "fts", nil), bars: map[string]time.Duration{"full": 3 * ms, "bare": 12 * ms}},
 		{name: "FTS, two words in 3 to 30 %", ask: func(i int) conditions {
-			return conditions{"mode": "fts", "query": frequent[i%len(frequent)] + " " + frequent[(i*3+1)%len(frequent)]}
+			return conditions{Mode: "fts", Query: frequent[i%len(frequent)] + " " + frequent[(i*3+1)%len(frequent)]}
 		}},
 		{name: "FTS, two words of a title", ask: func(i int) conditions {
-			return conditions{"mode": "fts", "query": strings.Join(strings.Fields(c.titles[i%len(c.titles)])[:2], " ")}
+			return conditions{Mode: "fts", Query: strings.Join(strings.Fields(c.titles[i%len(c.titles)])[:2], " ")}
 		}},
 		{name: "FTS, a phrase", ask: func(i int) conditions {
-			return conditions{"mode": "fts", "query": `"` + strings.Join(strings.Fields(c.titles[i%len(c.titles)])[1:3], " ") + `"`}
+			return conditions{Mode: "fts", Query: `"` + strings.Join(strings.Fields(c.titles[i%len(c.titles)])[1:3], " ") + `"`}
 		}},
 		{name: "FTS, a prefix of four letters", ask: word(selective, "fts", func(w string, _ int) string { return w[:4] + "*" })},
 		{name: "FTS, a word in 0.1 to 0.5 % of a subtree of 5 %", ask: func(i int) conditions {
-			return conditions{"mode": "fts", "query": selective[i%len(selective)], "pathPrefix": area(i)}
+			return conditions{Mode: "fts", Query: selective[i%len(selective)], PathPrefix: area(i)}
 		}},
 		{name: "FTS, a word in 20 % of a subtree of 5 %", ask: func(i int) conditions {
-			return conditions{"mode": "fts", "query": wordFifth, "pathPrefix": area(i)}
+			return conditions{Mode: "fts", Query: wordFifth, PathPrefix: area(i)}
 		}},
 		{name: "FUZZY, a misspelt word", ask: word(selective, "fuzzy", misspelt), bars: both(5 * ms)},
 		{name: "SOUNDEX, a misheard word", ask: word(selective, "soundex", heard), bars: both(3 * ms)},
 		{name: "METAPHONE, a misheard word", ask: word(selective, "metaphone", heard), bars: both(3 * ms)},
 		{name: "within 10 km, nearest first", ask: near, bars: map[string]time.Duration{"full": 1 * ms, "bare": 2 * ms}},
 		{name: "in a box of 0.1 degrees", ask: box},
-		{name: "a subtree of 0.1 %", ask: func(i int) conditions { return conditions{"pathPrefix": topic(i)} }, bars: both(2 * ms)},
-		{name: "a subtree of 5 %", ask: func(i int) conditions { return conditions{"pathPrefix": area(i)} }, bars: both(2 * ms)},
-		{name: "a tag of 1 %", ask: func(i int) conditions { return conditions{"tagIds": []int{1 + i%tags}} }},
+		{name: "a subtree of 0.1 %", ask: func(i int) conditions { return conditions{PathPrefix: topic(i)} }, bars: both(2 * ms)},
+		{name: "a subtree of 5 %", ask: func(i int) conditions { return conditions{PathPrefix: area(i)} }, bars: both(2 * ms)},
+		{name: "a tag of 1 %", ask: func(i int) conditions { return conditions{TagIDs: []int{1 + i%tags}} }},
 		{name: "metadata of 5 %", ask: func(i int) conditions {
-			return conditions{"metadata": map[string]string{"source": fmt.Sprintf("s%d", i%sources)}}
+			return conditions{Metadata: map[string]string{"source": fmt.Sprintf("s%d", i%sources)}}
 		}},
-		{name: "an author", ask: func(i int) conditions { return conditions{"authorId": users[i%len(users)]} }},
+		{name: "an author", ask: func(i int) conditions { return conditions{AuthorID: users[i%len(users)]} }},
 		{name: "a week", ask: week},
 		{name: "count of 20 %", sql: countSQL, ask: word([]string{wordFifth}, "fts", nil), selected: "totalCount"},
 		{
@@ -165,25 +176,25 @@ func (l *lane) vectorQuestions(words []string) []question {
 	}
 	semantic := func(documents int) func(int) conditions {
 		return func(i int) conditions {
-			ask := conditions{"mode": "semantic", "query": fmt.Sprintf("question %d", i%50)}
+			ask := conditions{Mode: "semantic", Query: fmt.Sprintf("question %d", i%50)}
 			if documents < l.vectors {
-				ask["createdFrom"] = l.corpus.now.Add(-time.Duration((float64(documents) + 0.5) / float64(l.corpus.documents) * 365 * 24 * float64(time.Hour))).UTC().Format(time.RFC3339)
+				ask.CreatedFrom = l.corpus.now.Add(-time.Duration((float64(documents) + 0.5) / float64(l.corpus.documents) * 365 * 24 * float64(time.Hour))).UTC().Format(time.RFC3339)
 			}
 			return ask
 		}
 	}
 	hybrid := question{
 		name: fmt.Sprintf("HYBRID, a word in 0.1 to 0.5 %%, %s vectors", count(float64(l.vectors))),
-		ask:  func(i int) conditions { return conditions{"mode": "hybrid", "query": words[i%len(words)]} },
+		ask:  func(i int) conditions { return conditions{Mode: "hybrid", Query: words[i%len(words)]} },
 	}
 	if l.name == "full" {
 		hybrid.bars = map[string]time.Duration{"full": 12 * time.Millisecond}
 		common := hybrid
 		common.name = fmt.Sprintf("HYBRID, a word in 20 %%, %s vectors", count(float64(l.vectors)))
-		common.ask = func(int) conditions { return conditions{"mode": "hybrid", "query": wordFifth} }
+		common.ask = func(int) conditions { return conditions{Mode: "hybrid", Query: wordFifth} }
 		part := question{name: "SEMANTIC in a subtree of 5 %", ask: func(i int) conditions {
 			ask := semantic(l.vectors)(i)
-			ask["pathPrefix"] = fmt.Sprintf("area%d", i%areas)
+			ask.PathPrefix = fmt.Sprintf("area%d", i%areas)
 			return ask
 		}}
 		return []question{
@@ -223,14 +234,14 @@ func (l *lane) addPeers(ctx context.Context, list []question) error {
 		case q.sql == suggestSQL:
 			q.beside = "LIKE over the vocabulary"
 			q.peer = func(i int) statement {
-				return statement{"SELECT word, documents FROM core.search_words WHERE tenant_id = $1 AND word LIKE $2 ORDER BY documents DESC LIMIT 8", []any{l.tenant, q.ask(i)["query"].(string) + "%"}} //nolint:forcetypeassert // ours
+				return statement{"SELECT word, documents FROM core.search_words WHERE tenant_id = $1 AND word LIKE $2 ORDER BY documents DESC LIMIT 8", []any{l.tenant, q.ask(i).Query + "%"}}
 			}
-		case ask["mode"] == "fuzzy" || q.sql == meantSQL:
+		case ask.Mode == "fuzzy" || q.sql == meantSQL:
 			q.beside = "pg_trgm over titles alone"
 			q.peer = func(i int) statement {
-				return statement{"SELECT id FROM bench_titles WHERE $1 <% title ORDER BY word_similarity($1, title) DESC LIMIT 11", []any{q.ask(i)["query"]}}
+				return statement{"SELECT id FROM bench_titles WHERE $1 <% title ORDER BY word_similarity($1, title) DESC LIMIT 11", []any{q.ask(i).Query}}
 			}
-		case ask["query"] != nil:
+		case ask.Query != "":
 			if err := l.wordPeer(ctx, q); err != nil {
 				return fmt.Errorf("%s: %w", q.name, err)
 			}
@@ -257,8 +268,8 @@ func (l *lane) wordPeer(ctx context.Context, q *question) error {
 			q.beside = "count(*) of the hits"
 		}
 		var path any
-		if p, ok := ask["pathPrefix"].(string); ok {
-			path = p + "%"
+		if p := ask.PathPrefix; p != "" {
+			path = p + ".%"
 		}
 		forms[i] = statement{sql, []any{l.tenant, text, path}}
 	}
@@ -285,22 +296,22 @@ func (l *lane) plainPeer(q *question) {
 	q.peer = func(i int) statement {
 		ask := q.ask(i)
 		switch {
-		case ask["pathPrefix"] != nil:
-			p := ask["pathPrefix"].(string) //nolint:forcetypeassert // ours
+		case ask.PathPrefix != "":
+			p := ask.PathPrefix
 			return statement{from + "(path_text = $2 OR path_text >= $2 || '.' AND path_text < $2 || '/')" + newest, []any{l.tenant, p}}
-		case ask["tagIds"] != nil:
-			return statement{from + "tag_ids && $2::int[]" + newest, []any{l.tenant, ask["tagIds"]}}
-		case ask["metadata"] != nil:
-			return statement{from + "metadata @> hstore('source', $2)" + newest, []any{l.tenant, ask["metadata"].(map[string]string)["source"]}} //nolint:forcetypeassert // ours
-		case ask["authorId"] != nil:
-			return statement{from + "author_id = $2::uuid" + newest, []any{l.tenant, ask["authorId"]}}
-		case ask["createdFrom"] != nil:
-			return statement{from + "created_at >= $2::text::timestamptz AND created_at < $3::text::timestamptz" + newest, []any{l.tenant, ask["createdFrom"], ask["createdTo"]}}
-		case ask["within"] != nil:
-			b := ask["within"].(map[string]any) //nolint:forcetypeassert // ours
+		case ask.TagIDs != nil:
+			return statement{from + "tag_ids && $2::int[]" + newest, []any{l.tenant, ask.TagIDs}}
+		case ask.Metadata != nil:
+			return statement{from + "metadata @> hstore('source', $2)" + newest, []any{l.tenant, ask.Metadata["source"]}}
+		case ask.AuthorID != "":
+			return statement{from + "author_id = $2::uuid" + newest, []any{l.tenant, ask.AuthorID}}
+		case ask.CreatedFrom != "":
+			return statement{from + "created_at >= $2::text::timestamptz AND created_at < $3::text::timestamptz" + newest, []any{l.tenant, ask.CreatedFrom, ask.CreatedTo}}
+		case ask.Within != nil:
+			b := ask.Within
 			return statement{from + "point(longitude, latitude) <@ box(point($2, $3), point($4, $5))" + newest, []any{l.tenant, b["west"], b["south"], b["east"], b["north"]}}
 		default:
-			n := ask["near"].(map[string]any) //nolint:forcetypeassert // ours
+			n := ask.Near
 			if l.name == "full" {
 				q.beside = "ST_DWithin and ORDER BY ST_Distance, by hand"
 				return statement{`SELECT id, ST_Distance(location, ST_MakePoint($2, $3)::geography) FROM documents
@@ -314,7 +325,7 @@ func (l *lane) plainPeer(q *question) {
 
 // vectorPeer compares all vectors one by one; that of HYBRID are its two parts, one after the other.
 func (l *lane) vectorPeer(q *question) {
-	parts := q.ask(0)["mode"] == "hybrid"
+	parts := q.ask(0).Mode == "hybrid"
 	if !parts && l.name == "bare" {
 		return // it does so itself
 	}
@@ -324,21 +335,23 @@ func (l *lane) vectorPeer(q *question) {
 	}
 	q.peer = func(i int) statement {
 		ask := q.ask(i)
-		vector := l.corpus.vectors.query(ask["query"].(string)) //nolint:forcetypeassert // ours
+		vector := l.corpus.vectors.query(ask.Query)
 		if !parts {
 			return exact(l, ask, vector, 11)
 		}
-		words, vectors := conditions{"mode": "fts", "query": ask["query"]}, conditions{"mode": "semantic", "query": ask["query"]}
-		return statement{`SELECT set_config('app.tenant_id', $1::text, true), (SELECT count(*) FROM find_documents($1::text::uuid, $2, NULL, 11)), (SELECT count(*) FROM find_documents($1::text::uuid, $3, $4, 11))`,
-			[]any{l.tenant.String(), words, vectors, vector}}
+		words, vectors := conditions{Mode: "fts", Query: ask.Query}, conditions{Mode: "semantic", Query: ask.Query}
+		return statement{
+			"SELECT (SELECT count(*) FROM find_documents($1, $2, NULL, 11)), (SELECT count(*) FROM find_documents($1, $3, $4, 11))",
+			[]any{l.tenant, words, vectors, vector},
+		}
 	}
 }
 
 // exact is the order that an index approaches.
 func exact(l *lane, ask conditions, vector []float32, limit int) statement {
 	var path any
-	if p, ok := ask["pathPrefix"].(string); ok {
-		path = p + "%"
+	if p := ask.PathPrefix; p != "" {
+		path = p + ".%"
 	}
 	return statement{`SELECT id FROM documents WHERE tenant_id = $1 AND embedding IS NOT NULL AND ($4::text IS NULL OR path_text LIKE $4)
 		ORDER BY (embedding <=> $2::real[]::vector) + 0 LIMIT $3`, []any{l.tenant, vector, limit, path}}
@@ -349,24 +362,26 @@ func (q question) graphQL(i int) (string, error) {
 	if q.selected == "-" {
 		return "", nil
 	}
-	variables := map[string]any{}
-	for key, value := range q.ask(i) {
-		switch key {
-		case "mode":
-			variables[key] = strings.ToUpper(value.(string)) //nolint:forcetypeassert // ours
-		case "createdFrom", "createdTo":
-			created, ok := variables["createdAt"].(map[string]any)
-			if !ok {
-				created = map[string]any{}
-				variables["createdAt"] = created
-			}
-			created[map[string]string{"createdFrom": "gte", "createdTo": "lt"}[key]] = value
-		default:
-			variables[key] = value
-		}
+	type moments struct {
+		Gte string `json:"gte"`
+		Lt  string `json:"lt"`
 	}
-	if variables["mode"] == nil {
-		variables["mode"] = "FTS"
+	variables := struct {
+		conditions
+
+		CreatedAt *moments `json:"createdAt,omitempty"`
+	}{conditions: q.ask(i)}
+	variables.Mode = strings.ToUpper(variables.Mode)
+	if variables.Mode == "" {
+		variables.Mode = "FTS"
+	}
+	if from := variables.CreatedFrom; from != "" {
+		to := variables.CreatedTo
+		if to == "" {
+			to = "2100-01-01T00:00:00Z"
+		}
+		variables.CreatedAt = &moments{from, to}
+		variables.CreatedFrom, variables.CreatedTo = "", ""
 	}
 	selection := q.selected
 	if selection == "" {

@@ -89,7 +89,8 @@ func (v *vectors) text(out []byte, vector []float32) []byte {
 // service answers requests for vectors of queries, as a service on the same machine that computes nothing: those asked for
 // before are ready.
 func (v *vectors) service() *httptest.Server {
-	var ready sync.Map
+	var mu sync.Mutex
+	ready := map[string][]byte{}
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in struct {
 			Input []string `json:"input"`
@@ -98,18 +99,20 @@ func (v *vectors) service() *httptest.Server {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		out := []byte(`{"data":[`)
 		for i, text := range in.Input {
-			vector, ok := ready.Load(text)
+			vector, ok := ready[text]
 			if !ok {
 				vector = (&vectors{brackets: "[]"}).text(nil, v.query(text))
-				ready.Store(text, vector)
+				ready[text] = vector
 			}
 			if i > 0 {
 				out = append(out, ',')
 			}
 			out = append(out, `{"index":`+strconv.Itoa(i)+`,"embedding":`...)
-			out = append(append(out, vector.([]byte)...), '}')
+			out = append(append(out, vector...), '}')
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(append(out, `],"model":"`+benchModel+`"}`...))

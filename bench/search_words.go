@@ -20,9 +20,9 @@ const (
 // words and up to four in the rest, and the endings that a stemmer takes away.
 func lexicon() []string {
 	onsets := strings.Fields("b bl br c ch cl cr d dr f fl fr g gl gr h j k kn l m n p ph pl pr qu r s sc sh sk sl sm sp st str t th tr v w wh z")
-	nuclei := strings.Fields("a a a e e e i i o o u ai au ea ee ie oa oo ou")
-	codas := strings.Fields("b ck d f g l ll m n n n nd ng nt p r r rd rk rn rt s s ss st t t th x")
-	endings := strings.Fields("s s ed ing ly er tion ment ness able")
+	nuclei := strings.Fields("a e i o u ai au ea ee ie oa oo ou")
+	codas := strings.Fields("b ck d f g l ll m n nd ng nt p r rd rk rn rt s ss st t th x")
+	endings := strings.Fields("s ed ing ly er tion ment ness able")
 	r := rand.New(rand.NewPCG(7, 11)) //nolint:gosec // made-up text
 	seen := map[string]bool{wordFifth: true, wordTenth: true}
 	words := make([]string, 0, vocabulary)

@@ -20,7 +20,7 @@ func TestBackup(t *testing.T) {
 	t.Parallel()
 
 	d := dbtest.New(t)
-	fill(t, d, scale{Documents: 50, Small: 2, Each: 5, Jobs: 100})
+	fill(t, d, scale{Documents: 50, Small: 2, Each: 5, Jobs: 100, Words: 40})
 	restored := dbtest.Empty(t)
 	file := filepath.Join(t.TempDir(), "backup")
 	tool(t, d, "pg_dump", "--format=custom", "--file="+file, d.URL)

@@ -22,8 +22,8 @@ import (
 // of one tenant.
 func searchScales() []scale {
 	return []scale{
-		{Documents: 50_000, Small: 2_500, Each: 20, Vectors: 5_000},
-		{Documents: 600_000, Small: 20_000, Each: 20, Vectors: 20_000},
+		{Documents: 50_000, Small: 2_500, Each: 20, Jobs: 1_000, Words: 12, Vectors: 5_000},
+		{Documents: 600_000, Small: 20_000, Each: 20, Jobs: 1_000, Words: 12, Vectors: 20_000},
 	}
 }
 
@@ -214,8 +214,8 @@ func writeSearch(t *testing.T, server string, p page, scales []scale, plans []st
 
 	var doc strings.Builder
 	for i, n := range scales {
-		fmt.Fprintf(&doc, "\n# With %d documents\n\n%d of one tenant, %d of them with a vector, and %d of each of %d others.\n%s",
-			n.Documents+n.Small*n.Each, n.Documents, n.Vectors, n.Each, n.Small, plans[i])
+		fmt.Fprintf(&doc, "\n# With %d documents\n\n%d of one tenant, %d of them with a vector, and %d of each of %d others; %d words each.\n%s",
+			n.Documents+n.Small*n.Each, n.Documents, n.Vectors, n.Each, n.Small, n.Words, plans[i])
 	}
 	write(t, server, p, "Each is the last of "+fmt.Sprint(executions)+" executions; long values are cut.", doc.String())
 }

@@ -56,9 +56,9 @@ type page struct {
 func TestPlans(t *testing.T) {
 	t.Parallel()
 
-	size := scale{Documents: 10_000, Small: 400, Each: 5, Jobs: 20_000, Vectors: 1_500}
+	size := scale{Documents: 10_000, Small: 400, Each: 5, Jobs: 20_000, Words: 40, Vectors: 1_500}
 	if *update {
-		size = scale{Documents: 100_000, Small: 5_000, Each: 20, Jobs: 200_000}
+		size = scale{Documents: 100_000, Small: 5_000, Each: 20, Jobs: 200_000, Words: 40}
 	}
 	d := dbtest.New(t)
 	in := fill(t, d, size)
