@@ -5,8 +5,8 @@
 -- Order, ties always to the newer document and then to the greater id:
 --   near             nearest first, then by rank
 --   a text           by rank, in three phases of which each runs when those before do not fill the page:
---                    0  what matches best: all of it, or, when that is more than 2,000 documents, the newest that match (of
---                       so many as hold about 200) and those with it in the title when these are at most 500
+--                    0  what matches best: all of it, or, when that is more than 2,000 documents, the newest that match (among
+--                       so many as hold about 200 of the text) and those with it in the title when these are at most 500
 --                    1  the others that match best, newest first: so a common word costs what a rare one does
 --                    2  fuzzy, soundex, metaphone: what matches less well, newest first
 --   semantic         by similarity, at most the first 1,000
@@ -33,6 +33,7 @@ DECLARE
     v_after text;       -- behind the cursor, newest first
     v_edge text;        -- the phases 0 and 1 part here
     v_titles text;      -- the condition of a title hit, when phase 0 has them
+    v_rows bigint;      -- of the text under the conditions, when that was counted
     v_parts text[];
 BEGIN
     SELECT NULL::text AS condition, NULL::text AS distance, NULL::text AS ordering INTO v_near;
@@ -76,6 +77,11 @@ BEGIN
     IF p_after IS NOT NULL THEN
         v_edge := p_after ->> 'e';
     ELSIF v_text.rows > v_exact THEN
+        IF v_condition <> '' THEN -- which may leave few of the many
+            EXECUTE format('SELECT count(*) FROM (SELECT %s%s LIMIT %s) x', v_from, v_match, v_exact + 1) INTO v_rows;
+        END IF;
+    END IF;
+    IF p_after IS NULL AND least(v_rows, v_text.rows) > v_exact THEN
         -- Read from the index alone.
         EXECUTE format('SELECT d.created_at %s ORDER BY d.created_at DESC, d.id DESC OFFSET %s LIMIT 1', v_from,
             least(8000, 200 * (SELECT t.documents FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id) / v_text.rows)) INTO v_edge;
