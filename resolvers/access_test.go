@@ -304,7 +304,7 @@ func TestRowsOfOthersAreOutOfSight(t *testing.T) {
 	d := open(t)
 	victim, thief := d.tenant(), d.tenant()
 	theirs := victim.things("victimword")
-	for _, table := range []string{"documents", "jobs", "app_users", "tenants", "job_events"} {
+	for _, table := range []string{"documents", "jobs", "app_users", "tenants", "job_events", "search_synonyms", "search_settings"} {
 		column := "tenant_id"
 		if table == "tenants" {
 			column = "id"
