@@ -327,5 +327,4 @@ func TestChangeOfModel(t *testing.T) {
 	q, err = reader.Query(empty, "document")
 	require.NoError(t, err)
 	require.Equal(t, []string{"present"}, q.Models)
-
 }

@@ -60,7 +60,7 @@ func (b *bed) tenant() *bed {
 
 // vector is a random one near one of a few centres, as those of texts are.
 func vector(r *rand.Rand) []float32 {
-	centre := rand.New(rand.NewPCG(9, uint64(r.IntN(8)))) //nolint:gosec // made up
+	centre := rand.New(rand.NewPCG(9, uint64(r.IntN(8))))
 	v := make([]float32, embedding.Dimensions)
 	for i := range v {
 		v[i] = float32(centre.NormFloat64() + 0.8*r.NormFloat64())
@@ -68,7 +68,7 @@ func vector(r *rand.Rand) []float32 {
 	return v
 }
 
-func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) } //nolint:gosec // made up
+func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
 
 // fill makes n documents; their vectors are stored as the worker does.
 func (b *bed) fill(n int, model string, r *rand.Rand) {
@@ -79,7 +79,7 @@ func (b *bed) fill(n int, model string, r *rand.Rand) {
 	for i := range n {
 		d := doc{id: uuid.New(), vector: vector(r), tag: i % 100, path: fmt.Sprintf("a%d.b", i%10), created: time.Unix(int64(1e9+first+i), 0).UTC()}
 		b.docs = append(b.docs, d)
-		rows = append(rows, []any{b.s.TenantID, d.id, b.s.UserID, "title", "body", []int32{int32(d.tag)}, d.path, d.created}) //nolint:gosec // small
+		rows = append(rows, []any{b.s.TenantID, d.id, b.s.UserID, "title", "body", []int32{int32(d.tag)}, d.path, d.created})
 	}
 	_, err := b.conn.Exec(b.t.Context(), `CREATE TEMP TABLE IF NOT EXISTS made (t uuid, i uuid, u uuid, title text, body text, tags int[], path text, at timestamptz); TRUNCATE made`)
 	require.NoError(b.t, err)
@@ -226,8 +226,8 @@ func TestSimilarBelowTheIndex(t *testing.T) {
 	b := open(t)
 	r := random(2)
 	b.fill(1500, "m", r)
-	want, v := []uuid.UUID(nil), vector(r)
-	want = b.nearest(v, 10, nil)
+	v := vector(r)
+	want := b.nearest(v, 10, nil)
 	_, err := b.conn.Exec(t.Context(), `ANALYZE documents; DROP INDEX IF EXISTS ix_documents_embedding`)
 	require.NoError(t, err)
 	require.Equal(t, want, b.similar(v, embedding.Filter{}, 10), "without the index")
@@ -291,7 +291,8 @@ func TestStore(t *testing.T) {
 	other.fill(1, "m", r)
 	v := vector(r)
 
-	t.Run("by version, in the tenant", func(t *testing.T) {
+	// By version, in the tenant.
+	{
 		stored, err := b.work.Store(b.ctx, "n", []embedding.Vector{
 			{ID: b.docs[2].id, Version: 1, Numbers: v}, {ID: b.docs[1].id, Version: 2, Numbers: v}, {ID: uuid.New(), Version: 1, Numbers: v}, {ID: other.docs[0].id, Version: 1, Numbers: v},
 		})
@@ -306,9 +307,10 @@ func TestStore(t *testing.T) {
 		require.NoError(t, err)
 		require.InDelta(t, 1, cosine(got.Numbers, v), 1e-5)
 		require.InDelta(t, 1, math.Sqrt(dot(got.Numbers, got.Numbers)), 1e-5, "it has length 1")
-	})
+	}
 
-	t.Run("nothing, when one is no vector", func(t *testing.T) {
+	// Nothing, when one is no vector.
+	{
 		for name, change := range map[string]func(v []float32) []float32{
 			"NaN":       func(v []float32) []float32 { v[3] = float32(math.NaN()); return v },
 			"infinite":  func(v []float32) []float32 { v[3] = float32(math.Inf(1)); return v },
@@ -333,9 +335,10 @@ func TestStore(t *testing.T) {
 		got, err := b.api.Get(b.ctx, b.docs[0].id)
 		require.NoError(t, err)
 		require.Equal(t, "m", *got.Model)
-	})
+	}
 
-	t.Run("any finite length does", func(t *testing.T) {
+	// Any finite length does.
+	{
 		for _, scale := range []float32{1e-38, 1e30} {
 			v := vector(r)
 			w := slices.Clone(v)
@@ -347,12 +350,13 @@ func TestStore(t *testing.T) {
 			require.Equal(t, 1, stored)
 			require.Equal(t, b.docs[0].id, b.similar(v, embedding.Filter{}, 1)[0])
 		}
-	})
+	}
 
-	t.Run("not by the API", func(t *testing.T) {
+	// Not by the API.
+	{
 		_, err := b.api.Store(b.ctx, "m", []embedding.Vector{{ID: b.docs[0].id, Version: 1, Numbers: v}})
 		require.Equal(t, errs.Forbidden, errs.From(err).Code)
-	})
+	}
 }
 
 func dot(a, b []float32) float64 {
