@@ -5,7 +5,7 @@
 //	go run ./relevance [-lane full|bare] [-check] [-floors] [-misses mode] [-unjudged] [-sql file] [-database URL]
 //
 // It loads a database of its own on a throw-away PostgreSQL (or on the server of -database) and searches through the same
-// code as the API, with the local embedder, so every run on the same code gives the same figures. The exit code is 1 when
+// code as the API, with the local embedder, so runs on the same code differ by ties only (0.001). The exit code is 1 when
 // -check finds a figure below data/floors.json, or HYBRID below the better of its parts; -floors writes that file.
 package main
 
