@@ -2,8 +2,8 @@
 -- with a circle). search is a JSON object, every key optional, all given conditions must hold:
 --   query, mode (fts, fuzzy, soundex, metaphone, semantic, hybrid), language, pathPrefix, tagIds, tagMatch (any, all), metadata,
 --   authorId, createdFrom, createdTo, near {longitude, latitude, radius}, within {west, south, east, north},
---   weights {words, vector} of mode hybrid, offset (0 to 10,000).
--- vector is that of the query, for semantic and hybrid. after is the cursor of a hit of the same search.
+--   weights {words, vector} of mode hybrid, models [text], offset (0 to 10,000).
+-- vector is that of the query, for semantic and hybrid; with models, one after the other for each (nearest_embeddings). after is the cursor of a hit of the same search.
 -- score decides the order, words is the part of the text in it, similarity that of the vector (1 - cosine distance).
 -- Raises ZE400 with the field, 42501 for another tenant. Order and indexes: search_statement.
 -- SECURITY DEFINER: @@, &&, @> and their like are not leakproof, so row-level security on the caller would keep them from

@@ -7,14 +7,15 @@
 --   a text           by rank, in three phases of which each runs when those before do not fill the page:
 --                    0  what matches best: all of it, or, when that is more than 2,000 documents, the newest that match (among
 --                       so many as hold about 200 of the text) and those with it in the title when these are at most 500
+--                       or, when the tenant has a RUM index, the best 1,000 in its order, and no phase 1
 --                    1  the others that match best, newest first: so a common word costs what a rare one does
 --                    2  fuzzy, soundex, metaphone: what matches less well, newest first
 --   semantic         by similarity, at most the first 1,000
---   hybrid           by reciprocal ranks of the 200 best by text and the 200 most similar, weighed
+--   hybrid           by reciprocal ranks of the 100 best by text and the 100 most similar, weighed
 --   none of these    newest first
 --
 -- Indexes: ix_documents_search (or the tenant's own), ix_documents_title_search, ix_documents_created, and those of the
--- conditions (search_condition, search_near, nearest_documents).
+-- conditions (search_condition, search_near, nearest_embeddings).
 CREATE OR REPLACE FUNCTION search_statement(p_tenant_id uuid, p_search jsonb, p_limit int, p_after jsonb, p_extra text DEFAULT '') RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 DECLARE
@@ -34,6 +35,7 @@ DECLARE
     v_edge text;        -- the phases 0 and 1 part here
     v_titles text;      -- the condition of a title hit, when phase 0 has them
     v_rows bigint;      -- of the text under the conditions, when that was counted
+    v_best text;        -- the order of the tenant's RUM index, which ranks
     v_parts text[];
 BEGIN
     SELECT NULL::text AS condition, NULL::text AS distance, NULL::text AS ordering INTO v_near;
@@ -81,7 +83,10 @@ BEGIN
             EXECUTE format('SELECT count(*) FROM (SELECT %s%s LIMIT %s) x', v_from, v_match, v_exact + 1) INTO v_rows;
         END IF;
     END IF;
-    IF p_after IS NULL AND least(v_rows, v_text.rows) > v_exact THEN
+    IF (p_after ->> 'b')::boolean OR p_after IS NULL AND least(v_rows, v_text.rows) > v_exact
+        AND (SELECT t.index_kind = 'rum' FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id) THEN
+        v_best := format(' ORDER BY d.search_tsv <=> %L::tsquery LIMIT 1000', v_text.best);
+    ELSIF p_after IS NULL AND least(v_rows, v_text.rows) > v_exact THEN
         -- Read from the index alone.
         EXECUTE format('SELECT d.created_at %s ORDER BY d.created_at DESC, d.id DESC OFFSET %s LIMIT 1', v_from,
             least(8000, 200 * (SELECT t.documents FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id) / v_text.rows)) INTO v_edge;
@@ -91,9 +96,9 @@ BEGIN
     END IF;
 
     v_parts := ARRAY[
-        format('WITH ranked AS MATERIALIZED (SELECT h.* FROM (SELECT d.id, d.created_at, %s AS rank, 0 AS phase %s%s%s%s) h WHERE %s
+        format('WITH ranked AS MATERIALIZED (SELECT h.* FROM (SELECT d.id, d.created_at, %s AS rank, 0 AS phase %s%s%s%s%s) h WHERE %s
             ORDER BY h.rank DESC, h.created_at DESC, h.id DESC LIMIT %s)',
-            v_rank, v_from, v_match, ' AND d.created_at >= ' || quote_literal(v_edge),
+            v_rank, v_from, v_match, v_best, ' AND d.created_at >= ' || quote_literal(v_edge),
             format(' UNION ALL SELECT d.id, d.created_at, %s, 0 %s%s AND d.created_at < %L AND ', v_rank, v_from, v_condition, v_edge) || v_titles,
             CASE WHEN p_after IS NULL THEN 'true' WHEN v_phase > 0 THEN 'false'
                  ELSE format('(h.rank, h.created_at, h.id) < (%L::real, %L::timestamptz, %L::uuid)', p_after ->> 'r', p_after ->> 'c', p_after ->> 'i') END,
@@ -112,10 +117,10 @@ BEGIN
     END IF;
     RETURN array_to_string(v_parts, ', ') || format('
         SELECT h.id, h.rank, NULL::float8, h.created_at, h.rank, NULL::real,
-               jsonb_build_object(''p'', h.phase, ''r'', h.rank, ''c'', h.created_at, ''i'', h.id, ''e'', %L::timestamptz, ''t'', %L::boolean)
+               jsonb_build_object(''p'', h.phase, ''r'', h.rank, ''c'', h.created_at, ''i'', h.id, ''e'', %L::timestamptz, ''t'', %L::boolean, ''b'', %L::boolean)
         FROM (SELECT * FROM ranked%s%s) h
         ORDER BY h.phase, CASE WHEN h.phase <> 1 THEN h.rank END DESC, h.created_at DESC, h.id DESC OFFSET %s LIMIT %s',
-        v_edge, v_titles IS NOT NULL,
+        v_edge, v_titles IS NOT NULL, v_best IS NOT NULL,
         CASE WHEN v_edge IS NOT NULL THEN ' UNION ALL SELECT * FROM newest' ELSE '' END,
         CASE WHEN v_text.query <> v_text.best THEN ' UNION ALL SELECT * FROM loose' ELSE '' END, v_offset, p_limit);
 END $$;
@@ -128,11 +133,12 @@ CREATE OR REPLACE FUNCTION search_vector_statement(p_tenant_id uuid, p_search js
     p_limit int, p_after jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 DECLARE
-    v_depth constant int := 200;
+    v_depth constant int := 100;
     v_offset int := coalesce((p_search ->> 'offset')::int, 0);
     v_skip int := v_offset + coalesce((p_after ->> 'n')::int, 0); -- hits before the page; some more are read for those that came since
     v_words float8 := coalesce((p_search -> 'weights' ->> 'words')::float8, 1);
     v_vector float8 := coalesce((p_search -> 'weights' ->> 'vector')::float8, 1);
+    v_models text[] := ARRAY(SELECT jsonb_array_elements_text(p_search -> 'models'));
     v_found text;
     v_distance text := CASE WHEN p_distance IS NULL THEN 'NULL::float8'
         ELSE format('(SELECT %s FROM documents d WHERE d.tenant_id = %L AND d.id = h.id)', p_distance, p_tenant_id) END;
@@ -142,7 +148,7 @@ BEGIN
     END IF;
     IF p_search ->> 'mode' = 'semantic' THEN
         v_found := format('SELECT n.id, n.similarity::real AS score, n.created_at, NULL::real AS words, n.similarity::real
-            FROM nearest_documents(%L, $1, %L, %s) n', p_tenant_id, p_condition || p_near, least(1000, v_skip + p_limit + CASE WHEN p_after IS NULL THEN 0 ELSE p_limit END));
+            FROM nearest_embeddings(%L, $1, %L::text[], %L, %s) n', p_tenant_id, v_models, p_condition || p_near, least(1000, v_skip + p_limit + CASE WHEN p_after IS NULL THEN 0 ELSE p_limit END));
     ELSE
         v_found := format('
             WITH words AS (
@@ -150,14 +156,14 @@ BEGIN
                 FROM (%s) x (id, score, distance, created_at, words, similarity, cursor)
             ), near AS (
                 SELECT n.id, n.created_at, n.similarity::real AS similarity, row_number() OVER (ORDER BY n.similarity DESC, n.created_at DESC, n.id DESC) AS place
-                FROM nearest_documents(%L, $1, %L, %s) n WHERE $1 IS NOT NULL
+                FROM nearest_embeddings(%L, $1, %L::text[], %L, %s) n WHERE $1 IS NOT NULL
             )
             SELECT coalesce(w.id, n.id) AS id,
                    ((coalesce(%s::float8 / (60 + w.place), 0) + coalesce(%s::float8 / (60 + n.place), 0)) * 61 / %s)::real AS score,
                    coalesce(w.created_at, n.created_at) AS created_at, w.words, n.similarity
             FROM words w FULL JOIN near n ON n.id = w.id',
             coalesce(search_statement(p_tenant_id, p_search - '{near,offset}'::text[] || '{"mode": "loose"}', v_depth, NULL, p_near), 'SELECT NULL::uuid, 0::real, 0::float8, now(), 0::real, 0::real, NULL::jsonb WHERE false'),
-            p_tenant_id, p_condition || p_near, v_depth, v_words, v_vector, v_words + v_vector);
+            p_tenant_id, v_models, p_condition || p_near, v_depth, v_words, v_vector, v_words + v_vector);
     END IF;
     RETURN format('SELECT h.id, h.score, %s, h.created_at, h.words, h.similarity,
             jsonb_build_object(''r'', h.score, ''c'', h.created_at, ''i'', h.id, ''n'', h.n)
