@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"maps"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -132,9 +133,7 @@ func TestFacets(t *testing.T) {
 			first := []int{1, 3, 10, 100}[level-1]
 			keys := []string{"court", "<b>&'\"é", "none", "court"}
 			v := vars{"level": level, "first": first, "keys": keys}
-			for k, x := range test.v {
-				v[k] = x
-			}
+			maps.Copy(v, test.v)
 			d.statements.take()
 			p := at(t, c.get(ask, v), "searchDocuments")
 			require.Len(t, d.statements.take(), 3, "page, count and facets")
@@ -299,7 +298,11 @@ func TestHighlights(t *testing.T) {
 		require.Contains(t, matches(check(vars{"q": "neidle", "mode": mode})["In the title: NEEDLE, Needles"]), "TITLE NEEDLE", mode)
 	}
 
-	t.Run("nothing to mark", func(t *testing.T) {
+	for _, q := range []string{strings.Repeat("needle ", 100), strings.Repeat("hay or ", 40) + `needle`, strings.Repeat(`"needle needles" or `, 20) + `"o'neill" or needle`} {
+		require.Contains(t, matches(check(vars{"q": q})["In the title: NEEDLE, Needles"]), "TITLE NEEDLE", "a long query marks its words: %s", q)
+	}
+
+	{ // nothing to mark
 		d.statements.take()
 		nodes := at(t, c.get(ask, nil), "searchDocuments", "nodes")
 		require.Equal(t, []string{"search.Search"}, d.statements.take())
@@ -308,15 +311,15 @@ func TestHighlights(t *testing.T) {
 		}
 		c.get(`{ searchDocuments(query: "nothing like that") { nodes { highlights { text } } } }`, nil)
 		require.Equal(t, []string{"search.Search"}, d.statements.take())
-	})
-	t.Run("a whole page with ranges is not too much, three are", func(t *testing.T) {
+	}
+	{ // a whole page with ranges is not too much, three are
 		const marks = `highlights(fragments: 10) { html ranges { start } }`
 		require.Empty(t, c.ask(`{ searchDocuments(query: "needle", first: 100) { nodes { document { author { id } } `+marks+` } } }`, nil).Errors)
 		a := c.ask(`{ searchDocuments(query: "needle", first: 100) { nodes { a: `+marks+` b: `+marks+` c: `+marks+` } } }`, nil)
 		require.Contains(t, a.raw, `"limit":"cost"`)
 		a = c.ask(`query ($n: Int!) { searchDocuments(query: "needle", first: 100) { nodes { highlights(fragments: $n) { ranges { start } } } } }`, vars{"n": 1000})
 		require.Contains(t, a.raw, `"limit":"cost"`)
-	})
+	}
 	for args, field := range map[string]string{`fragments: 0`: "fragments", `fragments: -1`: "fragments", `fragments: 11`: "fragments", `words: 4`: "words", `words: 101`: "words", `words: 2147483647`: "words"} {
 		a := c.ask(`{ searchDocuments(query: "needle", first: 1) { nodes { highlights(`+args+`) { text } } } }`, nil)
 		require.Equal(t, []string{field}, a.fields(), "%s: %s", args, a.raw)
@@ -340,8 +343,8 @@ func TestDidYouMean(t *testing.T) {
 		return at(t, c.get(`query ($q: String) { searchDocuments(query: $q) { didYouMean } }`, vars{"q": query}), "searchDocuments", "didYouMean")
 	}
 	for query, want := range map[string]any{
-		"perfromance": "performance", "tunnning postgresql": "tuning postgresql", "neglignece": "negligence", "performance": nil, "performing": nil, "winter tyres": nil, "": nil, "the": nil,
-		"zzzzzzzz": nil, "kubernets": nil, "secretwort": nil, "secretword": nil, "postgrex": "postgresql", "🦀": nil, "-perfromance": nil,
+		"perfxormance": "performance", "tunnning postgresql": "tuning postgresql", "neglignece": "negligence", "performance": nil, "performing": nil, "winter tyres": nil, "": nil, "the": nil,
+		"zzzzzzzz": nil, "kubernets": nil, "secretwort": nil, "secretword": nil, "postgrex": "postgresql", "🦀": nil, "-perfxormance": nil,
 	} {
 		got := ask(query)
 		if s, ok := got.(string); ok {

@@ -2,6 +2,7 @@ package resolvers_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -178,12 +179,8 @@ func TestModesWithConditions(t *testing.T) {
 	var ids []string
 	add := func(title string, change vars) {
 		in := vars{"title": title}
-		for k, v := range base {
-			in[k] = v
-		}
-		for k, v := range change {
-			in[k] = v
-		}
+		maps.Copy(in, base)
+		maps.Copy(in, change)
 		ids = append(ids, c.documentID(in))
 		if title != "created" {
 			d.Exec(t, `UPDATE documents SET created_at = '2026-01-15' WHERE id = $1`, ids[len(ids)-1])
@@ -240,11 +237,24 @@ func TestCreatedAt(t *testing.T) {
 		want   string
 	}{
 		{vars{}, "abc"},
-		{vars{"gte": at("000001")}, "bc"}, {vars{"gt": at("000001")}, "c"}, {vars{"lt": at("000001")}, "a"}, {vars{"lte": at("000001")}, "ab"}, {vars{"eq": at("000001")}, "b"},
-		{vars{"gt": at("0000005")}, "bc"}, {vars{"gte": at("0000005")}, "bc"}, {vars{"lt": at("0000005")}, "a"}, {vars{"lte": at("0000005")}, "a"}, {vars{"eq": at("0000005")}, ""},
-		{vars{"gte": at("000001"), "lt": at("000002")}, "b"}, {vars{"gte": at("000002"), "lt": at("000001")}, ""}, {vars{"gte": nil, "lt": nil}, "abc"},
-		{vars{"gte": "2026-01-01T01:00:00.000001+01:00"}, "bc"}, {vars{"isNull": true}, ""}, {vars{"isNull": false}, "abc"},
-		{vars{"gte": "0001-01-01T00:00:00Z", "lte": "9999-12-31T23:59:59.9999999Z"}, "abc"}, {vars{"gt": "9999-12-31T23:59:59.9999999Z"}, ""},
+		{vars{"gte": at("000001")}, "bc"},
+		{vars{"gt": at("000001")}, "c"},
+		{vars{"lt": at("000001")}, "a"},
+		{vars{"lte": at("000001")}, "ab"},
+		{vars{"eq": at("000001")}, "b"},
+		{vars{"gt": at("0000005")}, "bc"},
+		{vars{"gte": at("0000005")}, "bc"},
+		{vars{"lt": at("0000005")}, "a"},
+		{vars{"lte": at("0000005")}, "a"},
+		{vars{"eq": at("0000005")}, ""},
+		{vars{"gte": at("000001"), "lt": at("000002")}, "b"},
+		{vars{"gte": at("000002"), "lt": at("000001")}, ""},
+		{vars{"gte": nil, "lt": nil}, "abc"},
+		{vars{"gte": "2026-01-01T01:00:00.000001+01:00"}, "bc"},
+		{vars{"isNull": true}, ""},
+		{vars{"isNull": false}, "abc"},
+		{vars{"gte": "0001-01-01T00:00:00Z", "lte": "9999-12-31T23:59:59.9999999Z"}, "abc"},
+		{vars{"gt": "9999-12-31T23:59:59.9999999Z"}, ""},
 	} {
 		require.Equal(t, test.want, strings.Join(sorted(c.hits(`createdAt: $created`, vars{"created": test.filter})), ""), "%v", test.filter)
 		if strings.Contains(fmt.Sprint(test.filter), ".0000005") {

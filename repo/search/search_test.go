@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -187,10 +188,7 @@ func TestMadeUpCursors(t *testing.T) {
 	var parts map[string]any
 	require.NoError(t, json.Unmarshal(text, &parts))
 	encode := func(change func(map[string]any)) string {
-		c := map[string]any{}
-		for k, v := range parts {
-			c[k] = v
-		}
+		c := maps.Clone(parts)
 		change(c)
 		text, err := json.Marshal(c)
 		require.NoError(t, err)
