@@ -29,19 +29,37 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION search_stop_words FROM PUBLIC;
 
+-- search_split_compounds(text) writes a compound such as turn-based as the phrase "turn based", which documents have in either
+-- spelling; the parser would look for the spelling with the hyphen alone. Dates and the like stay.
+CREATE OR REPLACE FUNCTION search_split_compounds(p_text text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    v_parts text[] := string_to_array(p_text, '"'); -- every second one is within quotes
+    m text[];
+BEGIN
+    FOR i IN 1 .. cardinality(v_parts) LOOP
+        FOR m IN SELECT DISTINCT r FROM regexp_matches(v_parts[i], '(?:^|[\s(-])((?=[0-9-]*[[:alpha:]])[[:alnum:]]+(?:-[[:alnum:]]+)+)(\*?)(?=$|[\s)])', 'g') AS r LOOP
+            v_parts[i] := replace(v_parts[i], m[1] || m[2],
+                CASE WHEN i % 2 = 1 AND m[2] = '' THEN '"' || replace(m[1], '-', ' ') || '"' ELSE replace(m[1], '-', ' ') || m[2] END);
+        END LOOP;
+    END LOOP;
+    RETURN array_to_string(v_parts, '"');
+END $$;
+REVOKE EXECUTE ON FUNCTION search_split_compounds FROM PUBLIC;
+
 -- search_web_query(tenant, language, text) is mode fts. Each prefix stands in the text as a made-up word until the text is read.
 CREATE OR REPLACE FUNCTION search_web_query(p_tenant_id uuid, p_language text, p_text text) RETURNS tsquery
 LANGUAGE plpgsql STABLE SET client_min_messages = warning AS $$
 DECLARE
     v_config regconfig := search_config(p_language);
-    v_text text := p_text;
+    v_text text := search_split_compounds(p_text);
     v_query tsquery;
     v_words text[];
     v_prefixes text[];
     v_target tsquery;
     s record;
 BEGIN
-    v_prefixes := ARRAY(SELECT DISTINCT m[1] FROM regexp_matches(p_text, '([[:alnum:]]{2,40})\*', 'g') AS m LIMIT 8);
+    v_prefixes := ARRAY(SELECT DISTINCT m[1] FROM regexp_matches(v_text, '([[:alnum:]]{2,40})\*', 'g') AS m LIMIT 8);
     FOR i IN 1 .. cardinality(v_prefixes) LOOP
         v_text := replace(v_text, v_prefixes[i] || '*', 'zqprefix' || chr(96 + i) || 'qz');
     END LOOP;

@@ -58,8 +58,8 @@ BEGIN
     ELSE
         v_swapped := ARRAY(SELECT left(p_word, i) || substr(p_word, i + 2, 1) || substr(p_word, i + 1, 1) || substr(p_word, i + 3)
                            FROM generate_series(0, length(p_word) - 2) AS i);
-        -- Words too short for three letters in a row to survive a typo: all words at one edit.
-        v_edits := CASE WHEN length(p_word) <= 6 THEN words_at_one_edit(p_word) ELSE '{}' END;
+        -- Where a typo leaves too few trigrams: all words at one edit of a short one, all swaps of a long one.
+        v_edits := CASE WHEN length(p_word) <= 6 THEN words_at_one_edit(p_word) ELSE v_swapped END;
         RETURN QUERY
             SELECT w.word, w.lexeme,
                    (CASE WHEN w.word = p_word COLLATE "C" THEN 1
