@@ -71,7 +71,7 @@ func TestPlans(t *testing.T) {
 	api := d.Open(t, c)
 	c.Role = db.RoleWorker
 	worker := d.Open(t, c)
-	for _, p := range pages(in, size, api, worker) { //nolint:paralleltest // the plans of one statement after the other
+	for _, p := range pages(in, size, api, worker) {
 		t.Run(p.name, func(t *testing.T) {
 			plans := p.plans(t, e, in.scope)
 			if *update {
@@ -83,7 +83,7 @@ func TestPlans(t *testing.T) {
 	if *update { // search is shown at sizes of its own
 		return
 	}
-	for _, p := range searchPages(in, small, size, api) { //nolint:paralleltest // as above
+	for _, p := range searchPages(in, small, size, api) {
 		t.Run(p.name, func(t *testing.T) { p.plans(t, e, in.scope) })
 	}
 }
@@ -98,7 +98,7 @@ func TestSearchPlans(t *testing.T) {
 	plans := map[string][]string{}
 	var last []page
 	var server string
-	for _, size := range searchScales() { //nolint:paralleltest // one after the other: each takes much room
+	for _, size := range searchScales() {
 		t.Run(strconv.Itoa(size.Documents), func(t *testing.T) {
 			d := dbtest.New(t)
 			server = version(t, d)
@@ -111,7 +111,10 @@ func TestSearchPlans(t *testing.T) {
 			}
 		})
 	}
-	for _, p := range last {
+	for _, p := range last { //nolint:paralleltest // it runs no test
+		if len(plans[p.name]) < len(searchScales()) {
+			continue // it failed
+		}
 		writeSearch(t, server, p, searchScales(), plans[p.name])
 	}
 }
