@@ -109,6 +109,9 @@ func TestSeed(t *testing.T) {
 	s := serveAPI(t, env)
 	c := caller{url: s.url, key: first[0]}
 	require.NotEmpty(t, title(t, c, "00000000-0000-0000-0000-000000000101"))
+	found, err := c.ask(t.Context(), `{ searchDocuments(query: "tuning a database", mode: SEMANTIC, first: 1) { nodes { document { title } } } }`, nil)
+	require.NoError(t, err)
+	require.Contains(t, string(found.Data), "PostgreSQL tuning guide", "the seed has vectors")
 	s.stop()
 	r = run(t, env, "seed", "--rotate-keys")
 	require.Zero(t, r.code, r.stderr)

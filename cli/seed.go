@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"stackforge/app"
 	"stackforge/db"
 	"stackforge/repo/tenancy"
 	"stackforge/seed"
@@ -54,6 +55,9 @@ func (p *program) seed(ctx context.Context, h *db.DB, o seed.Options) error {
 	if err != nil {
 		return err
 	}
+	if err := p.embedSeed(ctx, h, o); err != nil {
+		return err
+	}
 	if len(r.Keys) == 0 {
 		return nil
 	}
@@ -61,6 +65,21 @@ func (p *program) seed(ctx context.Context, h *db.DB, o seed.Options) error {
 	p.say("  API keys, shown this once:")
 	for _, k := range r.Keys {
 		p.say("    %s  %s  (%s)", k.TenantID, k.Plaintext, k.TenantName)
+	}
+	return nil
+}
+
+// embedSeed makes the vectors of a small seed, so that all modes of search have something to find at once. It costs nobody's
+// money: a provider is asked by jobs and by stackforge embed only.
+func (p *program) embedSeed(ctx context.Context, h *db.DB, o seed.Options) error {
+	if p.config.Embedding.URL != "" || o.Count > 1000 {
+		return nil
+	}
+	e := app.NewEmbedder(h, app.Local{})
+	for _, t := range seed.Tenants() {
+		if _, err := e.Fill(actAs(ctx, t.ID), app.FillParams{Missing: true}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
