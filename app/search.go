@@ -3,25 +3,27 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"stackforge/errs"
+	"stackforge/repo/embedding"
 	"stackforge/repo/search"
 )
 
-// texts makes vectors of texts: Embedder.
-type texts interface {
-	Texts(ctx context.Context, texts []string) ([][]float32, error)
+// queries makes the vectors of a query: Embedder.
+type queries interface {
+	Query(ctx context.Context, text string) (embedding.Query, error)
 }
 
-// Searcher finds documents, with a vector of the query where the mode compares vectors.
+// Searcher finds documents, with a vector of the query by each model that the tenant has where the mode compares vectors.
 type Searcher struct {
 	repo    *search.Repo
-	vectors texts
+	vectors queries
 }
 
 // NewSearcher returns a Searcher.
-func NewSearcher(r *search.Repo, v texts) *Searcher { return &Searcher{repo: r, vectors: v} }
+func NewSearcher(r *search.Repo, v queries) *Searcher { return &Searcher{repo: r, vectors: v} }
 
 // vectorWait is how long a search waits for the vector of its query.
 const vectorWait = 5 * time.Second
@@ -56,11 +58,13 @@ func (s *Searcher) prepare(ctx context.Context, p search.Params) (search.Params,
 	}
 	ctx, cancel := context.WithTimeout(ctx, vectorWait)
 	defer cancel()
-	vectors, err := s.vectors.Texts(ctx, []string{*p.Query})
+	q, err := s.vectors.Query(ctx, *p.Query)
 	switch {
 	case err == nil:
-		p.Vector = vectors[0]
+		p.Vector, p.Models = slices.Concat(q.Vectors...), q.Models
 		return p, nil
+	case errs.Is(err, errs.Unauthenticated):
+		return p, err
 	case errors.Is(ctx.Err(), context.Canceled):
 		return p, err
 	case p.Mode == search.Hybrid && p.After == nil:

@@ -129,7 +129,7 @@ func open(t testing.TB) *door {
 
 	handler := resolvers.NewHandler(resolvers.Deps{
 		Capabilities: capability.New(h), Documents: document.New(h), Jobs: job.New(h), Keys: apikey.New(h),
-		Search: app.NewSearcher(search.New(h), app.NewEmbedder(d.Worker, &d.vectors)), Similar: app.NewEmbedder(h, &d.vectors),
+		Search: app.NewSearcher(search.New(h), app.NewEmbedder(h, &d.vectors)), Similar: app.NewEmbedder(h, &d.vectors),
 		SearchSettings: searchsettings.New(h), Tenants: tenancy.New(h), Users: user.New(h),
 		Nudge:   func(string) { d.hub.Wake() },
 		Updates: d.updates,

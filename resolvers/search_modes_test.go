@@ -456,3 +456,18 @@ func TestSearchWithoutVectors(t *testing.T) {
 	c.get(ask, vars{"mode": "FUZZY", "q": "smith"})
 	require.Equal(t, made, d.vectors.texts.Load())
 }
+
+// Vectors of a model that nobody can ask any more do not compare with those of the present one.
+func TestSearchAfterAChangeOfModel(t *testing.T) {
+	t.Parallel()
+
+	d := open(t)
+	c := d.tenant()
+	present, former := c.documentID(vars{"title": "smith of today"}), c.documentID(vars{"title": "smith of old"})
+	c.embed(present, former)
+	d.Exec(t, `UPDATE documents SET embedding_model = 'gone' WHERE id = $1`, former)
+	require.Equal(t, []string{"smith of today"}, c.hits(`query: "smith"`, vars{"mode": "SEMANTIC"}))
+	require.ElementsMatch(t, []string{"smith of today", "smith of old"}, c.hits(`query: "smith"`, vars{"mode": "HYBRID"}))
+	c.embed(former)
+	require.Len(t, c.hits(`query: "smith"`, vars{"mode": "SEMANTIC"}), 2)
+}

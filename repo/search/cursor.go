@@ -62,7 +62,7 @@ func (p Params) cursor() (c cursor, ok bool) {
 
 // name tells searches apart whose hits are others or in another order, without showing the conditions.
 func (p Params) name() string {
-	p.Offset, p.WordsOnly = 0, false
+	p.Offset, p.WordsOnly, p.Models = 0, false, nil
 	text, err := p.request()
 	if err != nil {
 		return ""

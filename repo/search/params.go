@@ -49,6 +49,8 @@ type Params struct {
 	Weights    *Weights        `json:"weights,omitempty"` // of HYBRID
 	Offset     int             `json:"offset,omitempty"`  // 0 to MaxOffset; not together with After
 
+	Models []string `json:"models,omitempty"` // what made the Vector, one model for each 1,536 numbers
+
 	CreatedAt *query.Time `json:"-"`
 	First     int         `json:"-"` // 1 to query.MaxFirst
 	After     *string     `json:"-"` // a Cursor of the same search
@@ -124,6 +126,9 @@ func (p Params) request() (json.RawMessage, error) {
 	}
 	if p.Mode != Hybrid {
 		p.Weights = nil
+	}
+	if !p.NeedsVector() {
+		p.Models = nil
 	}
 	from, to := span(p.CreatedAt)
 	text, err := json.Marshal(struct {
