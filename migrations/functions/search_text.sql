@@ -164,7 +164,7 @@ BEGIN
                   FROM core.search_words s WHERE s.tenant_id = p_tenant_id AND s.lexeme = c.lexeme COLLATE "C") e
               LEFT JOIN LATERAL (
                   SELECT search_lexemes(array_agg(m.lexeme)) AS term, sum(m.documents) AS documents, sum(m.titles) AS titles
-                  FROM search_word_matches(p_tenant_id, c.word, 'fuzzy', 4) m WHERE m.near > 0.5) f ON e.term IS NULL AND is_search_word(c.word)
+                  FROM search_word_matches(p_tenant_id, CASE WHEN e.term IS NULL THEN c.word END, 'fuzzy', 4) m WHERE m.near > 0.5) f ON true
               WHERE c.lexeme IS NOT NULL) t
         ORDER BY coalesce(t.documents, 0)
     LOOP

@@ -30,6 +30,9 @@ DECLARE
     v_edits text[];
     v_swapped text[]; -- a swap of neighbours is one typo, where Levenshtein's distance counts two
 BEGIN
+    IF p_word IS NULL OR length(p_word) > 40 THEN
+        RETURN; -- the vocabulary has none so long
+    END IF;
     CASE p_mode
     WHEN 'prefix' THEN
         RETURN QUERY
