@@ -83,7 +83,7 @@ func TestPlans(t *testing.T) {
 	if *update { // search is shown at sizes of its own
 		return
 	}
-	for _, p := range searchPages(in, small, size, api) {
+	for _, p := range searchPages(in, small, size, api) { //nolint:paralleltest // as above: explain is one for all
 		t.Run(p.name, func(t *testing.T) { p.plans(t, e, in.scope) })
 	}
 }
