@@ -14,13 +14,18 @@ CREATE TABLE core.search_words (
     soundex text COLLATE "C",
     metaphone text COLLATE "C",
     documents int NOT NULL, -- how many have the word, and how many in the title; lag behind by seconds
-    titles int NOT NULL
+    titles int NOT NULL,
+    -- How frequent the word is, in powers of two from 4 documents on: an index can order by it, and most changes of the count
+    -- leave it as it is, so that no index need be touched.
+    frequency smallint NOT NULL GENERATED ALWAYS AS (width_bucket(documents,
+        '{4,8,16,32,64,128,256,512,1024,2048,4096,8192,16384,32768,65536,131072,262144,524288,1048576}'::int[])) STORED
 ) PARTITION BY HASH (tenant_id);
 -- Not unique: nobody waits for somebody else who adds the same word. fold_search_words removes doubles.
 CREATE INDEX ix_search_words_word ON core.search_words (tenant_id, word, language);
 CREATE INDEX ix_search_words_lexeme ON core.search_words (tenant_id, lexeme);
 CREATE INDEX ix_search_words_soundex ON core.search_words (tenant_id, soundex);
 CREATE INDEX ix_search_words_metaphone ON core.search_words (tenant_id, metaphone);
+CREATE INDEX ix_search_words_prefix ON core.search_words (tenant_id, left(word, 2) COLLATE "C", frequency DESC) WHERE lexeme IS NOT NULL;
 CREATE INDEX ix_search_words_trigrams ON core.search_words USING gin (tenant_id, word gin_trgm_ops) WITH (fastupdate = off);
 SELECT secure_table('core.search_words');
 DO $$

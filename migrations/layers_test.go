@@ -128,8 +128,14 @@ func (l layers) definer(t *testing.T) {
 	t.Helper()
 
 	for _, statement := range []string{
-		`SELECT search_documents_page(@two, 'secret', 10)`,
-		`SELECT count_documents_found(@two, 'secret', 10)`,
+		`SELECT find_documents(@two, '{"query": "secret"}')`,
+		`SELECT count_documents_found(@two, '{"query": "secret"}')`,
+		`SELECT facet_documents(@two, '{"query": "secret"}', '{"tag": {}}')`,
+		`SELECT highlight_documents(@two, '{"query": "secret"}', '{}')`,
+		`SELECT explain_search(@two, '{"query": "secret"}')`,
+		`SELECT search_queries(@two, '{"query": "secret"}')`,
+		`SELECT suggest_query(@two, '{"query": "secrte"}')`,
+		`SELECT suggest_words(@two, 'sec', 5)`,
 		`SELECT get_tenant_stats(@two)`,
 	} {
 		_, err := db.Exec(l.caller(t), l.d.API, statement, l.args())

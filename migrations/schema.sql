@@ -129,6 +129,7 @@ CREATE TABLE documents (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     embedding real[],
+    embedding_cubes cube[] GENERATED ALWAYS AS (embedding_cubes(embedding)) STORED,
     CONSTRAINT documents_pkey PRIMARY KEY (tenant_id, id),
     CONSTRAINT documents_author_id_fkey FOREIGN KEY (tenant_id, author_id) REFERENCES app_users(tenant_id, id),
     CONSTRAINT documents_embedding_check CHECK (((array_length(embedding, 1) = 1536) AND (array_position(embedding, NULL::real) IS NULL))),
@@ -143,12 +144,21 @@ CREATE TABLE documents (
 CREATE UNIQUE INDEX documents_external_id_key ON public.documents USING btree (tenant_id, external_id) WHERE (external_id IS NOT NULL);
 CREATE INDEX ix_documents_author ON public.documents USING btree (tenant_id, author_id, created_at DESC, id DESC);
 CREATE INDEX ix_documents_created ON public.documents USING btree (tenant_id, created_at DESC, id DESC);
-CREATE INDEX ix_documents_labels ON public.documents USING gin (tenant_id, tag_ids gin__int_ops, metadata);
+CREATE INDEX ix_documents_embedded ON public.documents USING btree (tenant_id, embedding_model, id) WHERE (embedding IS NOT NULL);
+CREATE INDEX ix_documents_labels ON public.documents USING gin (tenant_id, tag_ids gin__int_ops, metadata) WITH (gin_pending_list_limit='512');
 CREATE INDEX ix_documents_path ON public.documents USING btree (tenant_id, path_text, id);
-CREATE INDEX ix_documents_search ON public.documents USING gin (tenant_id, search_tsv);
+CREATE INDEX ix_documents_point ON public.documents USING gist (tenant_id, point(longitude, latitude)) WHERE (longitude IS NOT NULL);
+CREATE INDEX ix_documents_search ON public.documents USING gin (tenant_id, search_tsv) WITH (gin_pending_list_limit='512');
 CREATE INDEX ix_documents_sphere ON public.documents USING gist (tenant_id, sphere_point(longitude, latitude));
 CREATE INDEX ix_documents_title ON public.documents USING btree (tenant_id, title, id);
+CREATE INDEX ix_documents_title_fold ON public.documents USING btree (tenant_id, search_fold("left"(title, 64)) COLLATE "C");
+CREATE INDEX ix_documents_title_search ON public.documents USING gin (tenant_id, ts_filter(search_tsv, '{a}'::"char"[])) WITH (gin_pending_list_limit='256');
+CREATE INDEX ix_documents_unembedded ON public.documents USING btree (tenant_id, id) WHERE (embedding IS NULL);
 CREATE INDEX ix_documents_updated ON public.documents USING btree (tenant_id, updated_at DESC, id DESC);
+CREATE TRIGGER documents_embedding_clear BEFORE UPDATE OF title, body ON documents FOR EACH ROW WHEN (new.title <> old.title OR new.body <> old.body) EXECUTE FUNCTION document_embedding_clear();
+CREATE TRIGGER words_deleted AFTER DELETE ON documents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION log_deleted_words();
+CREATE TRIGGER words_inserted AFTER INSERT ON documents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION log_inserted_words();
+CREATE TRIGGER words_updated AFTER UPDATE ON documents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION log_updated_words();
 ALTER TABLE documents ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_documents_owner ON documents TO stackforge_owner
     USING (true)
@@ -333,6 +343,54 @@ CREATE POLICY p_jobs_live_tenant ON jobs_live
     USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
     WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
 
+CREATE TABLE search_settings (
+    tenant_id uuid NOT NULL,
+    stop_words text[] DEFAULT '{}'::text[] NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT search_settings_pkey PRIMARY KEY (tenant_id),
+    CONSTRAINT search_settings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
+    CONSTRAINT search_settings_stop_words_check CHECK (((cardinality(stop_words) <= 1000) AND (array_position(stop_words, NULL::text) IS NULL)))
+);
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON search_settings FOR EACH ROW EXECUTE FUNCTION check_search_settings();
+ALTER TABLE search_settings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_settings_owner ON search_settings TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_settings_tenant ON search_settings
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+GRANT SELECT, INSERT, UPDATE, DELETE ON search_settings TO app_api;
+GRANT SELECT ON search_settings TO app_readonly;
+GRANT SELECT ON search_settings TO app_worker;
+
+CREATE TABLE search_synonyms (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT uuid_v7() NOT NULL,
+    term text COLLATE "C" NOT NULL,
+    first_word text COLLATE "C" GENERATED ALWAYS AS (split_part(term, ' '::text, 1)) STORED,
+    synonyms text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT search_synonyms_pkey PRIMARY KEY (tenant_id, id),
+    CONSTRAINT search_synonyms_term_key UNIQUE (tenant_id, term),
+    CONSTRAINT search_synonyms_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
+    CONSTRAINT search_synonyms_synonyms_check CHECK ((((cardinality(synonyms) >= 1) AND (cardinality(synonyms) <= 50)) AND (array_position(synonyms, NULL::text) IS NULL))),
+    CONSTRAINT search_synonyms_term_check CHECK (((length(term) >= 1) AND (length(term) <= 100)))
+);
+CREATE INDEX ix_search_synonyms_first_word ON public.search_synonyms USING btree (tenant_id, first_word);
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON search_synonyms FOR EACH ROW EXECUTE FUNCTION check_search_synonyms();
+CREATE TRIGGER count_rows AFTER INSERT ON search_synonyms REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_search_synonyms();
+ALTER TABLE search_synonyms ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_synonyms_owner ON search_synonyms TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_synonyms_tenant ON search_synonyms
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+GRANT SELECT, INSERT, UPDATE, DELETE ON search_synonyms TO app_api;
+GRANT SELECT ON search_synonyms TO app_readonly;
+GRANT SELECT ON search_synonyms TO app_worker;
+
 CREATE MATERIALIZED VIEW tenant_document_stats AS
  SELECT tenant_id,
     count(*) AS document_count,
@@ -387,6 +445,352 @@ GRANT SELECT ON core.schema_version TO app_api;
 GRANT SELECT ON core.schema_version TO app_readonly;
 GRANT SELECT ON core.schema_version TO app_worker;
 
+CREATE TABLE core.search_tenants (
+    tenant_id uuid NOT NULL,
+    documents bigint DEFAULT 0 NOT NULL,
+    index_kind text DEFAULT 'shared'::text NOT NULL,
+    CONSTRAINT search_tenants_pkey PRIMARY KEY (tenant_id),
+    CONSTRAINT search_tenants_index_kind_check CHECK ((index_kind = ANY (ARRAY['shared'::text, 'gin'::text, 'rum'::text])))
+);
+ALTER TABLE core.search_tenants ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_tenants_owner ON core.search_tenants TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_tenants_tenant ON core.search_tenants
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_word_changes (
+    id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+    tenant_id uuid NOT NULL,
+    language text NOT NULL,
+    documents integer NOT NULL,
+    words text[] NOT NULL,
+    counts integer[] NOT NULL,
+    titles integer[] NOT NULL,
+    CONSTRAINT search_word_changes_pkey PRIMARY KEY (id)
+);
+ALTER TABLE core.search_word_changes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_word_changes_owner ON core.search_word_changes TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_word_changes_tenant ON core.search_word_changes
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words (
+    tenant_id uuid NOT NULL,
+    word text COLLATE "C" NOT NULL,
+    language text NOT NULL,
+    lexeme text COLLATE "C",
+    soundex text COLLATE "C",
+    metaphone text COLLATE "C",
+    documents integer NOT NULL,
+    titles integer NOT NULL,
+    frequency smallint GENERATED ALWAYS AS (width_bucket(documents, '{4,8,16,32,64,128,256,512,1024,2048,4096,8192,16384,32768,65536,131072,262144,524288,1048576}'::integer[])) STORED NOT NULL
+) PARTITION BY HASH (tenant_id);
+CREATE INDEX ix_search_words_lexeme ON ONLY core.search_words USING btree (tenant_id, lexeme);
+CREATE INDEX ix_search_words_metaphone ON ONLY core.search_words USING btree (tenant_id, metaphone);
+CREATE INDEX ix_search_words_prefix ON ONLY core.search_words USING btree (tenant_id, "left"(word, 2), frequency DESC) WHERE (lexeme IS NOT NULL);
+CREATE INDEX ix_search_words_soundex ON ONLY core.search_words USING btree (tenant_id, soundex);
+CREATE INDEX ix_search_words_trigrams ON ONLY core.search_words USING gin (tenant_id, word gin_trgm_ops) WITH (fastupdate=off);
+CREATE INDEX ix_search_words_word ON ONLY core.search_words USING btree (tenant_id, word, language);
+ALTER TABLE core.search_words ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_owner ON core.search_words TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_tenant ON core.search_words
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_00 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 0) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_00 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_00_owner ON core.search_words_00 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_00_tenant ON core.search_words_00
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_01 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 1) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_01 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_01_owner ON core.search_words_01 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_01_tenant ON core.search_words_01
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_02 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 2) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_02 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_02_owner ON core.search_words_02 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_02_tenant ON core.search_words_02
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_03 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 3) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_03 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_03_owner ON core.search_words_03 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_03_tenant ON core.search_words_03
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_04 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 4) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_04 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_04_owner ON core.search_words_04 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_04_tenant ON core.search_words_04
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_05 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 5) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_05 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_05_owner ON core.search_words_05 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_05_tenant ON core.search_words_05
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_06 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 6) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_06 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_06_owner ON core.search_words_06 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_06_tenant ON core.search_words_06
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_07 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 7) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_07 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_07_owner ON core.search_words_07 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_07_tenant ON core.search_words_07
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_08 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 8) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_08 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_08_owner ON core.search_words_08 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_08_tenant ON core.search_words_08
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_09 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 9) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_09 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_09_owner ON core.search_words_09 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_09_tenant ON core.search_words_09
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_10 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 10) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_10 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_10_owner ON core.search_words_10 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_10_tenant ON core.search_words_10
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_11 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 11) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_11 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_11_owner ON core.search_words_11 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_11_tenant ON core.search_words_11
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_12 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 12) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_12 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_12_owner ON core.search_words_12 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_12_tenant ON core.search_words_12
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_13 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 13) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_13 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_13_owner ON core.search_words_13 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_13_tenant ON core.search_words_13
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_14 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 14) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_14 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_14_owner ON core.search_words_14 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_14_tenant ON core.search_words_14
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_15 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 15) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_15 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_15_owner ON core.search_words_15 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_15_tenant ON core.search_words_15
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_16 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 16) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_16 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_16_owner ON core.search_words_16 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_16_tenant ON core.search_words_16
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_17 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 17) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_17 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_17_owner ON core.search_words_17 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_17_tenant ON core.search_words_17
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_18 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 18) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_18 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_18_owner ON core.search_words_18 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_18_tenant ON core.search_words_18
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_19 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 19) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_19 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_19_owner ON core.search_words_19 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_19_tenant ON core.search_words_19
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_20 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 20) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_20 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_20_owner ON core.search_words_20 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_20_tenant ON core.search_words_20
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_21 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 21) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_21 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_21_owner ON core.search_words_21 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_21_tenant ON core.search_words_21
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_22 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 22) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_22 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_22_owner ON core.search_words_22 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_22_tenant ON core.search_words_22
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_23 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 23) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_23 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_23_owner ON core.search_words_23 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_23_tenant ON core.search_words_23
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_24 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 24) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_24 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_24_owner ON core.search_words_24 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_24_tenant ON core.search_words_24
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_25 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 25) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_25 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_25_owner ON core.search_words_25 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_25_tenant ON core.search_words_25
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_26 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 26) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_26 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_26_owner ON core.search_words_26 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_26_tenant ON core.search_words_26
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_27 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 27) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_27 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_27_owner ON core.search_words_27 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_27_tenant ON core.search_words_27
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_28 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 28) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_28 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_28_owner ON core.search_words_28 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_28_tenant ON core.search_words_28
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_29 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 29) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_29 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_29_owner ON core.search_words_29 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_29_tenant ON core.search_words_29
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_30 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 30) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_30 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_30_owner ON core.search_words_30 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_30_tenant ON core.search_words_30
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.search_words_31 PARTITION OF core.search_words FOR VALUES WITH (modulus 32, remainder 31) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.05);
+ALTER TABLE core.search_words_31 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_search_words_31_owner ON core.search_words_31 TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_search_words_31_tenant ON core.search_words_31
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
 CREATE UNLOGGED TABLE core.stream_epoch (
     one boolean DEFAULT true NOT NULL,
     value bigint DEFAULT ((random() * ('9000000000000000'::numeric)::double precision))::bigint NOT NULL,
@@ -409,6 +813,9 @@ FUNCTION _hashids_setup(salt text, alphabet text, OUT alpha text, OUT seps text,
 FUNCTION _hashids_shuffle(a text, salt text) RETURNS text
     -- plpgsql, immutable, strict, parallel safe; may be called by everybody
 
+FUNCTION add_search_words(p_tenant_id uuid, p_language text, p_words text[]) RETURNS void
+    -- plpgsql, volatile, SET search_path=public, pg_temp, SET enable_seqscan=off, SET plan_cache_mode=force_generic_plan; may be called by the owner only
+
 FUNCTION assert_tenant(p_tenant_id uuid) RETURNS void
     -- plpgsql, stable; may be called by everybody
 
@@ -423,6 +830,12 @@ FUNCTION cancel_job(p_tenant_id uuid, p_id bigint) RETURNS jobs
 
 FUNCTION check_job_payload() RETURNS trigger
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
+
+FUNCTION check_search_settings() RETURNS trigger
+    -- plpgsql, volatile; may be called by the owner only
+
+FUNCTION check_search_synonyms() RETURNS trigger
+    -- plpgsql, volatile; may be called by the owner only
 
 FUNCTION claim_job() RETURNS SETOF jobs
     -- sql, volatile; may be called by app_worker
@@ -439,8 +852,17 @@ FUNCTION complete_job(p_id bigint, p_lease_id bigint DEFAULT NULL::bigint) RETUR
 FUNCTION complete_jobs(p_ids bigint[], p_leases bigint[], p_results jsonb[]) RETURNS SETOF bigint
     -- sql, volatile, SET enable_seqscan=off, SET enable_nestloop=off, SET enable_mergejoin=off; may be called by app_worker
 
-FUNCTION count_documents_found(p_tenant_id uuid, p_query text, p_limit integer, p_path_prefix text DEFAULT NULL::text, p_mode text DEFAULT 'fts'::text, p_tag_ids integer[] DEFAULT NULL::integer[], p_all_tags boolean DEFAULT false, p_metadata hstore DEFAULT NULL::hstore, p_longitude double precision DEFAULT NULL::double precision, p_latitude double precision DEFAULT NULL::double precision, p_radius double precision DEFAULT NULL::double precision, p_language text DEFAULT 'en'::text) RETURNS bigint
-    -- sql, stable; may be called by app_api
+FUNCTION complete_title(p_tenant_id uuid, p_text text, p_limit integer) RETURNS TABLE(title text, documents bigint)
+    -- plpgsql, stable, SET plan_cache_mode=force_generic_plan; may be called by the owner only
+
+FUNCTION complete_word(p_tenant_id uuid, p_prefix text, p_language text DEFAULT NULL::text) RETURNS TABLE(word text, documents integer)
+    -- plpgsql, stable, SET plan_cache_mode=force_custom_plan; may be called by the owner only
+
+FUNCTION count_documents_found(p_tenant_id uuid, p_search jsonb, p_limit integer DEFAULT 10000) RETURNS bigint
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION count_search_synonyms() RETURNS trigger
+    -- plpgsql, volatile; may be called by the owner only
 
 FUNCTION create_api_key(p_tenant_id uuid, p_name text, p_prefix text, p_hash text, p_scopes text[] DEFAULT '{*}'::text[], p_expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS uuid
     -- plpgsql, volatile; may be called by app_api
@@ -472,6 +894,9 @@ FUNCTION delete_document(p_id uuid, p_tenant_id uuid) RETURNS boolean
 FUNCTION document_distance(p_longitude double precision, p_latitude double precision, p_from_longitude double precision, p_from_latitude double precision) RETURNS double precision
     -- sql, immutable, strict, parallel safe; may be called by everybody
 
+FUNCTION document_embedding_clear() RETURNS trigger
+    -- plpgsql, volatile; may be called by the owner only
+
 FUNCTION document_equals(d documents, p_input jsonb) RETURNS boolean
     -- sql, stable; may be called by everybody
 
@@ -490,6 +915,18 @@ FUNCTION documents_near(p_tenant_id uuid, p_longitude double precision, p_latitu
 FUNCTION drop_old_events(p_keep interval) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET lock_timeout=2s; may be called by app_worker
 
+FUNCTION embedding_cubes(p_vector real[]) RETURNS cube[]
+    -- plpgsql, immutable, strict, parallel safe; may be called by everybody
+
+FUNCTION embedding_distance(a cube[], b cube[]) RETURNS double precision
+    -- plpgsql, immutable, strict, parallel safe; may be called by the owner only
+
+FUNCTION embedding_error(p_vector real[]) RETURNS text
+    -- plpgsql, immutable, parallel safe; may be called by app_worker
+
+FUNCTION embedding_models(p_tenant_id uuid) RETURNS TABLE(model text)
+    -- sql, stable; may be called by app_api, app_worker
+
 FUNCTION encode_document_id(p_id uuid) RETURNS text
     -- sql, immutable, strict, parallel safe, SET search_path=public, pg_temp; may be called by everybody
 
@@ -505,11 +942,26 @@ FUNCTION enqueue_jobs(p_tenant_id uuid, p_jobs jsonb, p_skip boolean DEFAULT fal
 FUNCTION ensure_partitions(p_months integer DEFAULT 3, p_days integer DEFAULT 3) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
+FUNCTION estimate_embedding_rows(p_sql text) RETURNS double precision
+    -- plpgsql, volatile; may be called by the owner only
+
+FUNCTION explain_search(p_tenant_id uuid, p_search jsonb, p_vector real[] DEFAULT NULL::real[], p_limit integer DEFAULT 20) RETURNS TABLE(step text, sql text, plan jsonb)
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION facet_documents(p_tenant_id uuid, p_search jsonb, p_facets jsonb, p_limit integer DEFAULT 10) RETURNS TABLE(facet text, value text, documents bigint)
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION fail_job(p_id bigint, p_error text, p_lease_id bigint DEFAULT NULL::bigint, p_reason text DEFAULT 'permanent'::text) RETURNS boolean
     -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
 
+FUNCTION find_documents(p_tenant_id uuid, p_search jsonb, p_vector real[] DEFAULT NULL::real[], p_limit integer DEFAULT 20, p_after jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id uuid, score real, distance double precision, created_at timestamp with time zone, words real, similarity real, cursor jsonb)
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION finish_maintenance(p_task text, p_tick timestamp with time zone, p_outcome text) RETURNS void
     -- sql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
+FUNCTION fold_search_words(p_limit integer DEFAULT 50) RETURNS integer
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET plan_cache_mode=force_custom_plan; may be called by app_worker
 
 FUNCTION get_tenant_stats(p_tenant_id uuid) RETURNS TABLE(tenant_id uuid, document_count bigint, newest_document_at timestamp with time zone, updated_at timestamp with time zone)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
@@ -520,11 +972,17 @@ FUNCTION hashid_decode(hash text, salt text, min_length integer, alphabet text) 
 FUNCTION hashid_encode(numbers bigint[], salt text, min_length integer, alphabet text) RETURNS text
     -- plpgsql, immutable, strict, parallel safe; may be called by everybody
 
+FUNCTION highlight_documents(p_tenant_id uuid, p_search jsonb, p_ids uuid[], p_fragments integer DEFAULT 2, p_words integer DEFAULT 20) RETURNS TABLE(id uuid, field text, fragment integer, text text)
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION import_document(p_tenant_id uuid, p_author_id uuid, p_input jsonb, OUT outcome text, OUT errors jsonb) RETURNS record
     -- plpgsql, volatile; may be called by app_api
 
 FUNCTION import_documents(p_tenant_id uuid, p_author_id uuid, p_lines text[], OUT created integer, OUT updated integer, OUT unchanged integer, OUT rejected jsonb) RETURNS record
     -- plpgsql, volatile; may be called by app_api
+
+FUNCTION is_search_word(p_word text) RETURNS boolean
+    -- sql, immutable, parallel safe; may be called by the owner only
 
 FUNCTION job_error(p_tenant_id uuid, p_job jsonb, p_payload jsonb, OUT code text, OUT field text, OUT message text) RETURNS record
     -- plpgsql, stable; may be called by everybody
@@ -541,8 +999,35 @@ FUNCTION jsonb_schema_error(p_schema jsonb, p_instance jsonb, p_at text DEFAULT 
 FUNCTION location_errors(p_input jsonb) RETURNS jsonb
     -- plpgsql, immutable, parallel safe; may be called by everybody
 
+FUNCTION log_deleted_words() RETURNS trigger
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
+
+FUNCTION log_inserted_words() RETURNS trigger
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
+
 FUNCTION log_job_events() RETURNS trigger
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_nestloop=off, SET enable_hashjoin=on; may be called by the owner only
+
+FUNCTION log_updated_words() RETURNS trigger
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_nestloop=off, SET enable_hashjoin=on; may be called by the owner only
+
+FUNCTION log_words(p_tenant_id uuid, p_language text, p_documents integer, p_words text[], p_counts integer[], p_titles integer[]) RETURNS void
+    -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
+
+FUNCTION maintain_search() RETURNS integer
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
+FUNCTION near_errors(p_near jsonb) RETURNS void
+    -- plpgsql, stable; may be called by the owner only
+
+FUNCTION nearest_documents(p_tenant_id uuid, p_vector real[], p_condition text, p_limit integer) RETURNS TABLE(id uuid, similarity double precision, created_at timestamp with time zone)
+    -- plpgsql, stable, SET search_path=public, pg_temp, SET jit=off; may be called by the owner only
+
+FUNCTION nearest_embeddings(p_tenant_id uuid, p_vectors real[], p_models text[], p_condition text, p_limit integer) RETURNS TABLE(id uuid, similarity double precision, created_at timestamp with time zone)
+    -- plpgsql, stable, SET search_path=public, pg_temp; may be called by the owner only
+
+FUNCTION own_search_indexes() RETURNS TABLE(tenant_id uuid, name text, kind text, is_valid boolean, bytes bigint)
+    -- sql, stable; may be called by the owner only
 
 FUNCTION patch_document(p_tenant_id uuid, p_id uuid, p_input jsonb, p_expected_version integer DEFAULT NULL::integer) RETURNS documents
     -- plpgsql, volatile; may be called by app_api
@@ -559,6 +1044,9 @@ FUNCTION read_job_events(p_tenant_id uuid, p_epoch integer, p_seen pg_snapshot, 
 FUNCTION read_job_events_all(p_epoch integer, p_seen pg_snapshot, p_until pg_snapshot, p_after_id bigint, p_limit integer) RETURNS TABLE(epoch integer, lost boolean, snapshot text, id bigint, tenant_id uuid, job_id bigint, type text, status text, reason text, attempts integer, progress integer, last_error text, at timestamp with time zone)
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off, SET plan_cache_mode=force_generic_plan, SET jit=off; may be called by app_api
 
+FUNCTION rebuild_search_words(p_tenant_id uuid) RETURNS integer
+    -- plpgsql, volatile, SET search_path=public, pg_temp, SET plan_cache_mode=force_custom_plan, SET work_mem=256MB; may be called by the owner only
+
 FUNCTION recover_stale_jobs(p_stale_minutes integer DEFAULT 10) RETURNS integer
     -- sql, volatile; may be called by app_worker
 
@@ -567,6 +1055,9 @@ FUNCTION refresh_tenant_document_stats() RETURNS void
 
 FUNCTION release_jobs(p_ids bigint[], p_leases bigint[]) RETURNS bigint
     -- sql, volatile; may be called by app_worker
+
+FUNCTION remove_search_synonyms(p_tenant_id uuid, p_term text) RETURNS search_synonyms
+    -- plpgsql, volatile; may be called by app_api
 
 FUNCTION report_job_progress(p_id bigint, p_lease_id bigint, p_percent integer) RETURNS boolean
     -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
@@ -583,20 +1074,95 @@ FUNCTION retry_job(p_id bigint, p_run_at timestamp with time zone, p_max_attempt
 FUNCTION revoke_api_key(p_tenant_id uuid, p_id uuid) RETURNS boolean
     -- plpgsql, volatile; may be called by app_api
 
+FUNCTION search_condition(p_tenant_id uuid, p_search jsonb) RETURNS text
+    -- plpgsql, stable; may be called by the owner only
+
 FUNCTION search_config(p_language text) RETURNS regconfig
     -- plpgsql, immutable, strict, parallel safe; may be called by everybody
 
 FUNCTION search_documents(p_tenant_id uuid, p_query text, p_limit integer DEFAULT 20, p_path_prefix text DEFAULT NULL::text, p_mode text DEFAULT 'fts'::text, p_tag_ids integer[] DEFAULT NULL::integer[], p_longitude double precision DEFAULT NULL::double precision, p_latitude double precision DEFAULT NULL::double precision, p_radius double precision DEFAULT NULL::double precision) RETURNS TABLE(id uuid, title text, fts_rank real, trigram_score real, created_at timestamp with time zone, path ltree, distance_m double precision)
-    -- sql, stable; may be called by app_api
+    -- plpgsql, stable; may be called by app_api
 
-FUNCTION search_documents_page(p_tenant_id uuid, p_query text, p_limit integer, p_path_prefix text DEFAULT NULL::text, p_mode text DEFAULT 'fts'::text, p_tag_ids integer[] DEFAULT NULL::integer[], p_all_tags boolean DEFAULT false, p_metadata hstore DEFAULT NULL::hstore, p_longitude double precision DEFAULT NULL::double precision, p_latitude double precision DEFAULT NULL::double precision, p_radius double precision DEFAULT NULL::double precision, p_language text DEFAULT 'en'::text, p_after_distance double precision DEFAULT NULL::double precision, p_after_rank real DEFAULT NULL::real, p_after_created timestamp with time zone DEFAULT NULL::timestamp with time zone, p_after_id uuid DEFAULT NULL::uuid) RETURNS TABLE(id uuid, rank real, distance double precision, created_at timestamp with time zone)
+FUNCTION search_fold(p_text text) RETURNS text
+    -- plpgsql, immutable, strict, parallel safe; may be called by everybody
+
+FUNCTION search_index_name(p_tenant_id uuid) RETURNS text
+    -- sql, immutable, strict, parallel safe; may be called by the owner only
+
+FUNCTION search_index_scans() RETURNS jsonb
+    -- sql, volatile; may be called by the owner only
+
+FUNCTION search_index_status(p_min_documents bigint) RETURNS TABLE(tenant_id uuid, tenant_name text, documents bigint, words bigint, vectors bigint, changes bigint, noted_kind text, index_name text, index_kind text, index_valid boolean, index_bytes bigint)
+    -- sql, stable; may be called by the owner only
+
+FUNCTION search_lexemes(p_lexemes text[]) RETURNS tsquery
+    -- plpgsql, immutable, parallel safe; may be called by the owner only
+
+FUNCTION search_loose_text(p_tenant_id uuid, p_language text, p_words text[], p_documents bigint, OUT query tsquery, OUT best tsquery, OUT rows bigint, OUT titles bigint, OUT loose text) RETURNS record
+    -- plpgsql, stable, SET search_path=public, pg_temp, SET plan_cache_mode=force_custom_plan; may be called by the owner only
+
+FUNCTION search_matches(p_tenant_id uuid, p_search jsonb) RETURNS text
+    -- plpgsql, stable; may be called by the owner only
+
+FUNCTION search_near(p_near jsonb, OUT condition text, OUT distance text, OUT ordering text) RETURNS record
+    -- plpgsql, stable; may be called by the owner only
+
+FUNCTION search_phrase(p_text text) RETURNS text
+    -- plpgsql, immutable, parallel safe; may be called by everybody
+
+FUNCTION search_phrase_error(p_phrase text, p_words integer) RETURNS text
+    -- plpgsql, immutable, parallel safe; may be called by everybody
+
+FUNCTION search_queries(p_tenant_id uuid, p_search jsonb) RETURNS TABLE(query tsquery, best tsquery)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION search_split_compounds(p_text text) RETURNS text
+    -- plpgsql, immutable, parallel safe; may be called by the owner only
+
+FUNCTION search_statement(p_tenant_id uuid, p_search jsonb, p_limit integer, p_after jsonb, p_extra text DEFAULT ''::text) RETURNS text
+    -- plpgsql, stable, SET search_path=public, pg_temp; may be called by the owner only
+
+FUNCTION search_stop_words(p_tenant_id uuid, p_language text, p_words text[]) RETURNS text[]
+    -- plpgsql, stable; may be called by the owner only
+
+FUNCTION search_text(p_tenant_id uuid, p_search jsonb, OUT query tsquery, OUT best tsquery, OUT rows bigint, OUT titles bigint, OUT loose text) RETURNS record
+    -- plpgsql, stable, SET search_path=public, pg_temp; may be called by the owner only
+
+FUNCTION search_vector_statement(p_tenant_id uuid, p_search jsonb, p_condition text, p_near text, p_distance text, p_limit integer, p_after jsonb) RETURNS text
+    -- plpgsql, stable, SET search_path=public, pg_temp; may be called by the owner only
+
+FUNCTION search_web_query(p_tenant_id uuid, p_language text, p_text text) RETURNS tsquery
+    -- plpgsql, stable, SET client_min_messages=warning; may be called by the owner only
+
+FUNCTION search_web_rows(p_tenant_id uuid, p_documents bigint, p_query tsquery, OUT rows bigint, OUT titles bigint) RETURNS record
+    -- plpgsql, stable, SET plan_cache_mode=force_custom_plan; may be called by the owner only
+
+FUNCTION search_word_code(p_language text, p_word text, OUT lexeme text, OUT soundex text, OUT metaphone text) RETURNS record
+    -- plpgsql, immutable, parallel safe; may be called by the owner only
+
+FUNCTION search_word_matches(p_tenant_id uuid, p_word text, p_mode text, p_limit integer) RETURNS TABLE(word text, lexeme text, near real, documents integer, titles integer)
+    -- plpgsql, stable, SET search_path=public, pg_temp, SET plan_cache_mode=force_custom_plan, SET pg_trgm.word_similarity_threshold=0.4, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by the owner only
 
 FUNCTION secure_table(p_table regclass, p_column name DEFAULT 'tenant_id'::name) RETURNS void
     -- plpgsql, volatile; may be called by the owner only
 
 FUNCTION set_document_embedding(p_tenant_id uuid, p_id uuid, p_embedding real[], p_model text, p_version integer) RETURNS boolean
     -- plpgsql, volatile; may be called by app_worker
+
+FUNCTION set_document_embeddings(p_tenant_id uuid, p_ids uuid[], p_embeddings real[], p_model text, p_versions integer[]) RETURNS SETOF uuid
+    -- plpgsql, volatile; may be called by app_worker
+
+FUNCTION set_search_index(p_tenant_id uuid, p_kind text) RETURNS void
+    -- plpgsql, volatile; may be called by the owner only
+
+FUNCTION set_search_stop_words(p_tenant_id uuid, p_words text[]) RETURNS search_settings
+    -- plpgsql, volatile; may be called by app_api
+
+FUNCTION set_search_synonyms(p_tenant_id uuid, p_term text, p_synonyms text[], p_both_ways boolean DEFAULT false) RETURNS search_synonyms
+    -- plpgsql, volatile; may be called by app_api
+
+FUNCTION similar_documents(p_tenant_id uuid, p_vectors real[], p_models text[], p_conditions jsonb, p_exclude uuid, p_limit integer) RETURNS TABLE(id uuid, similarity double precision, created_at timestamp with time zone)
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION sphere_distance(p_chord double precision) RETURNS double precision
     -- sql, immutable, strict, parallel safe; may be called by everybody
@@ -610,14 +1176,29 @@ FUNCTION start_maintenance(p_task text, p_tick timestamp with time zone) RETURNS
 FUNCTION stream_state(p_stream text, p_epoch integer, p_seen pg_snapshot, p_until pg_snapshot, OUT epoch integer, OUT lost boolean) RETURNS record
     -- plpgsql, volatile; may be called by the owner only
 
+FUNCTION suggest_query(p_tenant_id uuid, p_search jsonb) RETURNS text
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION suggest_words(p_tenant_id uuid, p_prefix text, p_limit integer DEFAULT 8, p_language text DEFAULT NULL::text) RETURNS TABLE(text text, documents bigint, kind text)
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp, SET plan_cache_mode=force_custom_plan; may be called by app_api
+
+FUNCTION text_words(p_title text, p_body text) RETURNS tsvector
+    -- sql, immutable, parallel safe; may be called by the owner only
+
 FUNCTION touch_api_keys(p_ids uuid[], p_times timestamp with time zone[]) RETURNS void
     -- sql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION unit_embedding(p_vector real[], p_field text) RETURNS real[]
+    -- plpgsql, immutable, parallel safe, SET search_path=public, pg_temp; may be called by app_worker
 
 FUNCTION update_document(p_id uuid, p_tenant_id uuid, p_title text DEFAULT NULL::text, p_body text DEFAULT NULL::text, p_metadata hstore DEFAULT NULL::hstore, p_path text DEFAULT NULL::text, p_tag_ids integer[] DEFAULT NULL::integer[], p_longitude double precision DEFAULT NULL::double precision, p_latitude double precision DEFAULT NULL::double precision) RETURNS SETOF documents
     -- plpgsql, volatile; may be called by app_api
 
 FUNCTION uuid_v7() RETURNS uuid
     -- sql, volatile, parallel safe; may be called by everybody
+
+FUNCTION words_at_one_edit(p_word text) RETURNS text[]
+    -- plpgsql, immutable, parallel safe; may be called by the owner only
 
 FUNCTION worker_heartbeat(p_worker_id uuid, p_name text, p_concurrency integer) RETURNS void
     -- sql, volatile; may be called by app_worker

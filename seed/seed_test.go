@@ -111,7 +111,7 @@ func TestSearches(t *testing.T) {
 		return list
 	}
 	found := func(tenantID uuid.UUID, args string) []string {
-		return titles(tenantID, `d.id IN (SELECT id FROM search_documents_page('`+tenantID.String()+`', `+args+`))`)
+		return titles(tenantID, `d.id IN (SELECT id FROM search_documents('`+tenantID.String()+`', `+args+`))`)
 	}
 	require.Equal(t, []string{"PostgreSQL tuning guide"}, found(first, `'postgres', 20`))
 	require.Contains(t, found(first, `'cafe', 20`), "Café naïve: notes on a tasting menu")
@@ -125,10 +125,12 @@ func TestSearches(t *testing.T) {
 	require.NotEmpty(t, found(seed.Tenants()[1].ID, `'zebrafish', 20`))
 	require.Len(t, found(first, `NULL, 20, 'acme.api'`), 2)
 
-	// What typos and sounds must find: the words stand in one document.
-	require.Len(t, titles(first, `d.body ~ 'negligence.*product design' AND d.path_text LIKE 'legal.%'`), 1)
-	require.Len(t, titles(first, `d.title ~ 'Sm(ith|yth|ythe)\M.*cardiology.*chest' AND d.tag_ids && '{10,15}'`), 3)
-	require.Len(t, titles(first, `soundex('robert') = ANY (SELECT soundex(w) FROM regexp_split_to_table(d.title, '\W+') w)`), 1)
+	// Typos and sounds.
+	require.Equal(t, []string{"PostgreSQL tuning guide"}, found(first, `'postgras', p_mode => 'fuzzy'`))
+	require.Len(t, found(first, `'neglignece producit design', p_mode => 'fuzzy', p_path_prefix => 'legal'`), 1)
+	require.NotEmpty(t, found(first, `'Smyht cardiology', p_mode => 'fuzzy', p_path_prefix => 'cardiology'`))
+	require.Equal(t, []string{"Welcome letter from Rupert"}, found(first, `'robert', p_mode => 'soundex'`))
+	require.Len(t, found(first, `'Smith chest', p_mode => 'soundex', p_tag_ids => '{10,15}'`), 3)
 	require.Len(t, titles(first, `d.metadata @> 'court=>NDCA'`), 2)
 }
 

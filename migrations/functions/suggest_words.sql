@@ -6,13 +6,6 @@
 -- Raises ZE400 (prefix, first, language), 42501 for another tenant.
 -- SECURITY DEFINER: nobody reads the vocabulary but through functions.
 
--- How frequent a word is, in powers of two from 4 documents on: an index can order by it, and most changes of the count leave
--- it as it is, so that the index need not be touched.
-ALTER TABLE core.search_words ADD COLUMN IF NOT EXISTS frequency smallint NOT NULL GENERATED ALWAYS AS (width_bucket(documents,
-    '{4,8,16,32,64,128,256,512,1024,2048,4096,8192,16384,32768,65536,131072,262144,524288,1048576}'::int[])) STORED;
-CREATE INDEX IF NOT EXISTS ix_search_words_prefix ON core.search_words (tenant_id, left(word, 2) COLLATE "C", frequency DESC)
-    WHERE lexeme IS NOT NULL;
-
 -- complete_word(tenant, prefix, language) returns words that begin with a prefix, some more than a list of suggestions
 -- needs and among them the most frequent, to a factor of two. Words that the language leaves out are no suggestions.
 -- Every ORDER BY names all columns of its index: under row-level security left(), not leakproof, is no constant to the planner.
