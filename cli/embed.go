@@ -144,7 +144,7 @@ func (m *embedMeter) show(f app.Filled) {
 	rate := float64(m.done.Stored+f.Stored) / now.Sub(m.start).Seconds()
 	line := fmt.Sprintf("%d of %d documents  %.0f/s", done, m.total, rate)
 	if left := m.total - done; rate > 0 && left > 0 {
-		line += "  " + (time.Duration(float64(left) / rate * float64(time.Second))).Round(time.Second).String() + " left"
+		line += "  " + time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second).String() + " left"
 	}
 	if !m.p.Terminal {
 		m.p.say("%s", line)
@@ -158,7 +158,7 @@ func (m *embedMeter) show(f app.Filled) {
 func (m *embedMeter) bar(line string, done int) string {
 	width := 80
 	if f, ok := m.p.Stderr.(interface{ Fd() uintptr }); ok {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 { //nolint:gosec // a file descriptor fits
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 			width = w
 		}
 	}
