@@ -2,7 +2,8 @@
 -- with a vector, for hybrid those that match the text. Raises what find_documents raises.
 DROP FUNCTION IF EXISTS count_documents_found(uuid, text, int, text, text, int[], boolean, hstore, double precision, double precision, double precision, text);
 CREATE OR REPLACE FUNCTION count_documents_found(p_tenant_id uuid, p_search jsonb, p_limit int DEFAULT 10000) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+SET enable_seqscan = off AS $$ -- a LIMIT makes reading everybody's documents look cheap
 DECLARE
     v_count bigint;
 BEGIN

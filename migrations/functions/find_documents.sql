@@ -11,7 +11,8 @@
 DROP FUNCTION IF EXISTS search_documents_page; -- its forerunner
 CREATE OR REPLACE FUNCTION find_documents(p_tenant_id uuid, p_search jsonb, p_vector real[] DEFAULT NULL, p_limit int DEFAULT 20, p_after jsonb DEFAULT NULL)
 RETURNS TABLE (id uuid, score real, distance double precision, created_at timestamptz, words real, similarity real, cursor jsonb)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+SET enable_seqscan = off AS $$ -- a LIMIT makes reading everybody's documents look cheap
 DECLARE
     v_sql text;
 BEGIN

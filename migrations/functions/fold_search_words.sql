@@ -29,18 +29,29 @@ BEGIN
         -- Once more: a fold may have removed a word that this change still saw.
         PERFORM add_search_words(c.tenant_id, c.language,
             ARRAY(SELECT x.word FROM unnest(c.words, c.counts) AS x (word, n) WHERE x.n > 0));
-        DELETE FROM core.search_words w
-        USING core.search_words k, unnest(c.words) AS x (word)
-        WHERE w.tenant_id = c.tenant_id AND w.word = x.word COLLATE "C" AND w.language = c.language
-          AND k.tenant_id = c.tenant_id AND k.word = w.word AND k.language = c.language
-          AND (k.documents > w.documents OR k.documents = w.documents AND k.ctid < w.ctid);
-        UPDATE core.search_words w
-        SET documents = w.documents + x.n, titles = w.titles + x.t
-        FROM unnest(c.words, c.counts, c.titles) AS x (word, n, t)
-        WHERE w.tenant_id = c.tenant_id AND w.word = x.word COLLATE "C" AND w.language = c.language;
-        DELETE FROM core.search_words w
-        USING unnest(c.words) AS x (word)
-        WHERE w.tenant_id = c.tenant_id AND w.word = x.word COLLATE "C" AND w.language = c.language AND w.documents <= 0;
+        -- Each word is looked up by itself (LATERAL … OFFSET 0): a join of a vocabulary that the statistics do not know yet
+        -- compared all words with all words. The tenant's are in one partition, so a ctid names one.
+        DELETE FROM core.search_words d
+        WHERE d.tenant_id = c.tenant_id AND d.ctid = ANY (ARRAY(
+            SELECT y.ctid
+            FROM (SELECT w.ctid, row_number() OVER (PARTITION BY x.word ORDER BY w.documents DESC, w.ctid) AS n
+                  FROM unnest(c.words) AS x (word)
+                  CROSS JOIN LATERAL (SELECT s.ctid, s.documents FROM core.search_words s
+                      WHERE s.tenant_id = c.tenant_id AND s.word = x.word COLLATE "C" AND s.language = c.language OFFSET 0) w) y
+            WHERE y.n > 1));
+        UPDATE core.search_words d
+        SET documents = d.documents + u.n, titles = d.titles + u.t
+        FROM (SELECT w.ctid AS tid, x.n, x.t
+              FROM unnest(c.words, c.counts, c.titles) AS x (word, n, t)
+              CROSS JOIN LATERAL (SELECT s.ctid FROM core.search_words s
+                  WHERE s.tenant_id = c.tenant_id AND s.word = x.word COLLATE "C" AND s.language = c.language OFFSET 0) w) u
+        WHERE d.tenant_id = c.tenant_id AND d.ctid = u.tid;
+        DELETE FROM core.search_words d
+        WHERE d.tenant_id = c.tenant_id AND d.ctid = ANY (ARRAY(
+            SELECT w.ctid
+            FROM unnest(c.words) AS x (word)
+            CROSS JOIN LATERAL (SELECT s.ctid FROM core.search_words s
+                WHERE s.tenant_id = c.tenant_id AND s.word = x.word COLLATE "C" AND s.language = c.language AND s.documents <= 0 OFFSET 0) w));
         INSERT INTO core.search_tenants (tenant_id, documents) VALUES (c.tenant_id, c.documents)
         ON CONFLICT (tenant_id) DO UPDATE SET documents = search_tenants.documents + excluded.documents;
     END LOOP;

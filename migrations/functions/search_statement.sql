@@ -32,7 +32,9 @@ DECLARE
     v_rank text := '0::real';
     v_phase int := coalesce((p_after ->> 'p')::int, 0);
     v_after text;       -- behind the cursor, newest first
-    v_edge text;        -- the phases 0 and 1 part here
+    v_edge jsonb;       -- [created_at, id]: where the phases 0 and 1 part
+    v_newer text;       -- the condition of phase 0 by it, v_older of phase 1
+    v_older text;
     v_titles text;      -- the condition of a title hit, when phase 0 has them
     v_rows bigint;      -- of the text under the conditions, when that was counted
     v_best text;        -- the order of the tenant's RUM index, which ranks
@@ -77,7 +79,7 @@ BEGIN
 
     v_match := format(' AND d.search_tsv @@ %L::tsquery', v_text.best) || v_condition;
     IF p_after IS NOT NULL THEN
-        v_edge := p_after ->> 'e';
+        v_edge := nullif(p_after -> 'e', 'null');
     ELSIF v_text.rows > v_exact THEN
         IF v_condition <> '' THEN -- which may leave few of the many
             EXECUTE format('SELECT count(*) FROM (SELECT %s%s LIMIT %s) x', v_from, v_match, v_exact + 1) INTO v_rows;
@@ -88,25 +90,30 @@ BEGIN
         v_best := format(' ORDER BY d.search_tsv <=> %L::tsquery LIMIT 1000', v_text.best);
     ELSIF p_after IS NULL AND least(v_rows, v_text.rows) > v_exact THEN
         -- Read from the index alone.
-        EXECUTE format('SELECT d.created_at %s ORDER BY d.created_at DESC, d.id DESC OFFSET %s LIMIT 1', v_from,
+        EXECUTE format('SELECT jsonb_build_array(d.created_at, d.id) %s ORDER BY d.created_at DESC, d.id DESC OFFSET %s LIMIT 1', v_from,
             least(8000, 200 * (SELECT t.documents FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id) / v_text.rows)) INTO v_edge;
     END IF;
+    v_newer := format('(d.created_at, d.id) >= (%L, %L)', v_edge ->> 0, v_edge ->> 1);
+    v_older := format('(d.created_at, d.id) < (%L, %L)', v_edge ->> 0, v_edge ->> 1);
     IF v_edge IS NOT NULL AND coalesce((p_after ->> 't')::boolean, v_text.titles <= v_tier) THEN
         v_titles := format('ts_filter(d.search_tsv, ''{a}'') @@ %L::tsquery', v_text.best);
     END IF;
 
-    v_parts := ARRAY[
-        format('WITH ranked AS MATERIALIZED (SELECT h.* FROM (SELECT d.id, d.created_at, %s AS rank, 0 AS phase %s%s%s%s%s) h WHERE %s
+    -- The limit of the newest is never reached: it keeps the planner, which cannot know how few they are, from reading all
+    -- that match and throwing most of them away.
+    v_parts := ARRAY[format('WITH ranked AS MATERIALIZED (SELECT h.* FROM (SELECT d.id, d.created_at, %s AS rank, 0 AS phase %s%s%s%s) h WHERE %s
             ORDER BY h.rank DESC, h.created_at DESC, h.id DESC LIMIT %s)',
-            v_rank, v_from, v_match, v_best, ' AND d.created_at >= ' || quote_literal(v_edge),
-            format(' UNION ALL SELECT d.id, d.created_at, %s, 0 %s%s AND d.created_at < %L AND ', v_rank, v_from, v_condition, v_edge) || v_titles,
-            CASE WHEN p_after IS NULL THEN 'true' WHEN v_phase > 0 THEN 'false'
-                 ELSE format('(h.rank, h.created_at, h.id) < (%L::real, %L::timestamptz, %L::uuid)', p_after ->> 'r', p_after ->> 'c', p_after ->> 'i') END,
-            v_wanted)];
+        v_rank,
+        CASE WHEN v_edge IS NULL THEN v_from ELSE format('FROM (SELECT d.* %s AND %s ORDER BY d.created_at DESC, d.id DESC LIMIT 100000) d WHERE true', v_from, v_newer) END,
+        v_match, v_best,
+        format(' UNION ALL SELECT d.id, d.created_at, %s, 0 %s%s AND %s AND ', v_rank, v_from, v_condition, v_older) || v_titles,
+        CASE WHEN p_after IS NULL THEN 'true' WHEN v_phase > 0 THEN 'false'
+             ELSE format('(h.rank, h.created_at, h.id) < (%L::real, %L::timestamptz, %L::uuid)', p_after ->> 'r', p_after ->> 'c', p_after ->> 'i') END,
+        v_wanted)];
     IF v_edge IS NOT NULL THEN
-        v_parts := v_parts || format('newest AS MATERIALIZED (SELECT d.id, d.created_at, %s AS rank, 1 AS phase %s%s AND d.created_at < %L%s%s
+        v_parts := v_parts || format('newest AS MATERIALIZED (SELECT d.id, d.created_at, %s AS rank, 1 AS phase %s%s AND %s%s%s
                 AND %s AND (SELECT count(*) FROM ranked) < %s ORDER BY d.created_at DESC, d.id DESC LIMIT %s)',
-            v_rank, v_from, v_match, v_edge, ' AND NOT ' || v_titles, CASE WHEN v_phase = 1 THEN v_after ELSE '' END, (v_phase < 2)::text, v_wanted, v_wanted);
+            v_rank, v_from, v_match, v_older, ' AND NOT ' || v_titles, CASE WHEN v_phase = 1 THEN v_after ELSE '' END, (v_phase < 2)::text, v_wanted, v_wanted);
     END IF;
     IF v_text.query <> v_text.best THEN
         v_parts := v_parts || format('loose AS MATERIALIZED (SELECT d.id, d.created_at, (%s)::real AS rank, 2 AS phase %s AND d.search_tsv @@ %L::tsquery
@@ -117,7 +124,7 @@ BEGIN
     END IF;
     RETURN array_to_string(v_parts, ', ') || format('
         SELECT h.id, h.rank, NULL::float8, h.created_at, h.rank, NULL::real,
-               jsonb_build_object(''p'', h.phase, ''r'', h.rank, ''c'', h.created_at, ''i'', h.id, ''e'', %L::timestamptz, ''t'', %L::boolean, ''b'', %L::boolean)
+               jsonb_build_object(''p'', h.phase, ''r'', h.rank, ''c'', h.created_at, ''i'', h.id, ''e'', %L::jsonb, ''t'', %L::boolean, ''b'', %L::boolean)
         FROM (SELECT * FROM ranked%s%s) h
         ORDER BY h.phase, CASE WHEN h.phase <> 1 THEN h.rank END DESC, h.created_at DESC, h.id DESC OFFSET %s LIMIT %s',
         v_edge, v_titles IS NOT NULL, v_best IS NOT NULL,
