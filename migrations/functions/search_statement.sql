@@ -90,7 +90,7 @@ BEGIN
         v_best := format(' ORDER BY d.search_tsv <=> %L::tsquery LIMIT 1000', v_text.best);
     ELSIF p_after IS NULL AND least(v_rows, v_text.rows) > v_exact THEN
         -- Read from the index alone.
-        EXECUTE format('SELECT jsonb_build_array(d.created_at, d.id) %s ORDER BY d.created_at DESC, d.id DESC OFFSET %s LIMIT 1', v_from,
+        EXECUTE format('SELECT jsonb_build_array(e.created_at, e.id) FROM (SELECT d.created_at, d.id %s ORDER BY d.created_at DESC, d.id DESC OFFSET %s LIMIT 1) e', v_from,
             least(8000, 200 * (SELECT t.documents FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id) / v_text.rows)) INTO v_edge;
     END IF;
     v_newer := format('(d.created_at, d.id) >= (%L, %L)', v_edge ->> 0, v_edge ->> 1);

@@ -98,7 +98,7 @@ REVOKE EXECUTE ON FUNCTION search_web_query FROM PUBLIC;
 -- search_web_rows(tenant, documents, query) is about how many documents and titles match, words taken as independent.
 -- Index: ix_search_words_lexeme.
 CREATE OR REPLACE FUNCTION search_web_rows(p_tenant_id uuid, p_documents bigint, p_query tsquery, OUT rows bigint, OUT titles bigint)
-LANGUAGE plpgsql STABLE SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$ -- planning for 32 partitions takes longer than passing over them
 DECLARE
     -- querytree leaves out what is negated; "T" when nothing else is there.
     v_tokens text[] := ARRAY(SELECT m[1] FROM regexp_matches(querytree(p_query),
@@ -195,8 +195,6 @@ DECLARE
     v_config regconfig := search_config(v_language);
     v_documents bigint := coalesce((SELECT t.documents FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id), 0);
     v_words text[];
-    v_share float8 := 1;
-    v_title_share float8 := 1;
     v_count int := 0;
     w text;
     m record;
@@ -243,28 +241,22 @@ BEGIN
             best := coalesce(best && plainto_tsquery(v_config, w), plainto_tsquery(v_config, w));
             CONTINUE;
         END IF;
-        SELECT search_lexemes(array_agg(x.lexeme)) AS lexemes, search_lexemes(array_agg(x.lexeme) FILTER (WHERE x.is_best)) AS nearest,
-               (sum(x.documents) FILTER (WHERE x.is_best))::float8 AS documents, (sum(x.titles) FILTER (WHERE x.is_best))::float8 AS titles
+        SELECT search_lexemes(array_agg(x.lexeme)) AS lexemes, search_lexemes(array_agg(x.lexeme) FILTER (WHERE x.is_best)) AS nearest
         INTO m
-        FROM (SELECT y.lexeme, y.documents, y.titles, -- the word itself, else up to eight that are as near as the nearest
+        FROM (SELECT y.lexeme, -- the word itself, else up to eight that are as near as the nearest
                      y.near >= CASE first_value(y.near) OVER o WHEN 1 THEN 1 ELSE first_value(y.near) OVER o - 0.1 END AND row_number() OVER o <= 8 AS is_best
               FROM search_word_matches(p_tenant_id, w, v_mode, 30) y
               WINDOW o AS (ORDER BY y.near DESC, y.documents DESC, y.word)) x;
         IF m.lexemes IS NULL THEN
             query := ('''' || w || '''')::tsquery; -- a word that no document has
             best := query;
-            rows := 0;
-            titles := 0;
             RETURN;
         END IF;
         query := coalesce(query && m.lexemes, m.lexemes);
         best := coalesce(best && m.nearest, m.nearest);
-        IF v_documents > 0 THEN
-            v_share := v_share * least(1, m.documents / v_documents);
-            v_title_share := v_title_share * least(1, m.titles / v_documents);
-        END IF;
     END LOOP;
-    rows := ceil(v_share * v_documents);
-    titles := ceil(v_title_share * v_documents);
+    IF v_documents > 2000 AND best IS NOT NULL THEN
+        SELECT r.rows, r.titles INTO rows, titles FROM search_web_rows(p_tenant_id, v_documents, best) r;
+    END IF;
 END $$;
 REVOKE EXECUTE ON FUNCTION search_text FROM PUBLIC;

@@ -22,7 +22,7 @@ REVOKE EXECUTE ON FUNCTION words_at_one_edit FROM PUBLIC;
 DO $$ BEGIN PERFORM similarity('a', 'a'); END $$; -- loads pg_trgm: an owner who is no superuser may set only parameters that are known
 CREATE OR REPLACE FUNCTION search_word_matches(p_tenant_id uuid, p_word text, p_mode text, p_limit int)
 RETURNS TABLE (word text, lexeme text, near real, documents int, titles int)
-LANGUAGE plpgsql STABLE SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan
+LANGUAGE plpgsql STABLE SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
 SET pg_trgm.word_similarity_threshold = 0.4 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_distance int := greatest(1, ceil(length(p_word) / 3.0));
