@@ -16,7 +16,7 @@ LANGUAGE plpgsql STABLE SET search_path = public, pg_temp SET enable_sort = off 
 DECLARE
     v_vector vector := unit_embedding(p_vector, 'vector')::vector;
     v_from text := format('FROM documents d WHERE d.tenant_id = %L AND d.embedding IS NOT NULL%s', p_tenant_id, p_condition);
-    v_fetch int := p_limit + greatest(10, least(p_limit, 100)); -- of the index: half precision may swap neighbours
+    v_fetch int := p_limit + greatest(10, p_limit / 4); -- of the index: half precision may swap neighbours
     v_total real; -- vectors in the index, of all tenants
     v_few int := 2000000000; -- up to so many candidates are compared one by one
     v_rows double precision;

@@ -11,7 +11,7 @@
 --                    1  the others that match best, newest first: so a common word costs what a rare one does
 --                    2  fuzzy, soundex, metaphone: what matches less well, newest first
 --   semantic         by similarity, at most the first 1,000
---   hybrid           by reciprocal ranks of the 100 best by text and the 100 most similar, weighed
+--   hybrid           by reciprocal ranks of the 60 best by text and the 60 most similar, weighed
 --   none of these    newest first
 --
 -- Indexes: ix_documents_search (or the tenant's own), ix_documents_title_search, ix_documents_created, and those of the
@@ -140,7 +140,7 @@ CREATE OR REPLACE FUNCTION search_vector_statement(p_tenant_id uuid, p_search js
     p_limit int, p_after jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 DECLARE
-    v_depth constant int := 100;
+    v_depth constant int := 60;
     v_offset int := coalesce((p_search ->> 'offset')::int, 0);
     v_skip int := v_offset + coalesce((p_after ->> 'n')::int, 0); -- hits before the page; some more are read for those that came since
     v_words float8 := coalesce((p_search -> 'weights' ->> 'words')::float8, 1);
