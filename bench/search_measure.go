@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	searchRuns = 250 // of each figure, when its time allows
-	leastRuns  = 7
-	warmRuns   = 10
+	searchRuns  = 125 // turns of each figure, when its time allows
+	countedRuns = 2   // of a turn; one before them is not counted, because the turns of others leave the caches cold
+	leastRuns   = 7
+	warmRuns    = 10
 )
 
 // probe is one thing that is timed. A nil run is left out.
@@ -42,6 +43,20 @@ func fine(d time.Duration) string {
 	return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond))
 }
 
+// once runs the probe and says how long it took.
+func (p *probe) once(i int) (time.Duration, error) {
+	if p.prepare != nil {
+		if err := p.prepare(i); err != nil {
+			return 0, err
+		}
+	}
+	begin := time.Now()
+	err := p.run(i)
+	took := time.Since(begin)
+	p.spent += took
+	return took, err
+}
+
 // measure runs the probes in turn, so that what else the machine does hits all of them alike, each until it has enough
 // runs or, if it is slow, has had its time. All run some times before anything counts.
 func measure(ctx context.Context, budget time.Duration, probes ...*probe) error {
@@ -53,19 +68,14 @@ func measure(ctx context.Context, budget time.Duration, probes ...*probe) error 
 			if i < warmRuns && p.spent > budget/4 {
 				continue
 			}
-			if p.prepare != nil {
-				if err := p.prepare(i); err != nil {
+			for j := range 1 + countedRuns {
+				took, err := p.once((i*(1+countedRuns) + j))
+				if err != nil {
 					return err
 				}
-			}
-			begin := time.Now()
-			if err := p.run(i); err != nil {
-				return err
-			}
-			took := time.Since(begin)
-			p.spent += took
-			if i >= warmRuns {
-				p.times = append(p.times, took)
+				if i >= warmRuns && j > 0 {
+					p.times = append(p.times, took)
+				}
 			}
 		}
 		if err := ctx.Err(); err != nil {

@@ -13,10 +13,10 @@ DECLARE
 BEGIN
     PERFORM assert_tenant(p_tenant_id);
     IF p_facets ? 'path' THEN
-        v_columns := v_columns || 'd.path'::text;
+        v_columns := v_columns || 'd.path_text'::text; -- text can be grouped by hash, ltree by sorting only
         v_parts := v_parts || format('SELECT ''path'' AS facet, p.value, p.n FROM (
-            SELECT subltree(g.path, 0, least(%1$s, nlevel(g.path)))::text AS value, sum(g.n)::bigint AS n
-            FROM (SELECT h.path, count(*) AS n FROM hits h WHERE h.path IS NOT NULL GROUP BY 1) g GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %2$s) p',
+            SELECT array_to_string((string_to_array(g.path_text, ''.''))[:%1$s], ''.'') AS value, sum(g.n)::bigint AS n
+            FROM (SELECT h.path_text, count(*) AS n FROM hits h WHERE h.path_text IS NOT NULL GROUP BY 1) g GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %2$s) p',
             least(greatest(coalesce((p_facets -> 'path' ->> 'level')::int, 1), 1), 100), p_limit);
     END IF;
     IF p_facets ? 'tag' THEN
