@@ -11,7 +11,7 @@
 --                    1  the others that match best, newest first: so a common word costs what a rare one does
 --                    2  fuzzy, soundex, metaphone: what matches less well, newest first
 --   semantic         by similarity, at most the first 1,000
---   hybrid           by reciprocal ranks of the 60 best by text and the 60 most similar, weighed
+--   hybrid           by reciprocal ranks of the 100 best by text and the 60 most similar, weighed
 --   none of these    newest first
 --
 -- Indexes: ix_documents_search (or the tenant's own), ix_documents_title_search, ix_documents_created, and those of the
@@ -140,7 +140,8 @@ CREATE OR REPLACE FUNCTION search_vector_statement(p_tenant_id uuid, p_search js
     p_limit int, p_after jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 DECLARE
-    v_depth constant int := 60;
+    v_words_depth constant int := 100;
+    v_vector_depth constant int := 60; -- a vector costs more to compare than a word
     v_offset int := coalesce((p_search ->> 'offset')::int, 0);
     v_skip int := v_offset + coalesce((p_after ->> 'n')::int, 0); -- hits before the page; some more are read for those that came since
     v_words float8 := coalesce((p_search -> 'weights' ->> 'words')::float8, 1);
@@ -169,8 +170,8 @@ BEGIN
                    ((coalesce(%s::float8 / (60 + w.place), 0) + coalesce(%s::float8 / (60 + n.place), 0)) * 61 / %s)::real AS score,
                    coalesce(w.created_at, n.created_at) AS created_at, w.words, n.similarity
             FROM words w FULL JOIN near n ON n.id = w.id',
-            coalesce(search_statement(p_tenant_id, p_search - '{near,offset}'::text[] || '{"mode": "loose"}', v_depth, NULL, p_near), 'SELECT NULL::uuid, 0::real, 0::float8, now(), 0::real, 0::real, NULL::jsonb WHERE false'),
-            p_tenant_id, v_models, p_condition || p_near, v_depth, v_words, v_vector, v_words + v_vector);
+            coalesce(search_statement(p_tenant_id, p_search - '{near,offset}'::text[] || '{"mode": "loose"}', v_words_depth, NULL, p_near), 'SELECT NULL::uuid, 0::real, 0::float8, now(), 0::real, 0::real, NULL::jsonb WHERE false'),
+            p_tenant_id, v_models, p_condition || p_near, v_vector_depth, v_words, v_vector, v_words + v_vector);
     END IF;
     RETURN format('SELECT h.id, h.score, %s, h.created_at, h.words, h.similarity,
             jsonb_build_object(''r'', h.score, ''c'', h.created_at, ''i'', h.id, ''n'', h.n)
