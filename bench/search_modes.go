@@ -33,8 +33,8 @@ type statement struct {
 
 // The statements of the product. A page of ten asks for one hit more, to see whether there is one.
 const (
-	findSQL    = "SELECT id, score, distance FROM find_documents($1, $2, $3, 11)"
-	wholeSQL   = `SELECT f.score, f.distance, f.words, f.similarity, f.cursor, d.id, d.tenant_id, d.author_id, d.external_id, d.title, d.body, d.language,
+	findSQL  = "SELECT id, score, distance FROM find_documents($1, $2, $3, 11)"
+	wholeSQL = `SELECT f.score, f.distance, f.words, f.similarity, f.cursor, d.id, d.tenant_id, d.author_id, d.external_id, d.title, d.body, d.language,
 			hstore_to_json(d.metadata), d.path_text, d.tag_ids, d.longitude, d.latitude, d.embedding_model, d.version, d.created_at, d.updated_at
 		FROM find_documents($1, $2, $3, 11) WITH ORDINALITY AS f (id, score, distance, created_at, words, similarity, cursor, ord)
 		CROSS JOIN LATERAL (SELECT * FROM documents WHERE tenant_id = $1 AND id = f.id OFFSET 0) AS d
