@@ -859,7 +859,7 @@ FUNCTION complete_word(p_tenant_id uuid, p_prefix text, p_language text DEFAULT 
     -- plpgsql, stable, SET plan_cache_mode=force_custom_plan; may be called by the owner only
 
 FUNCTION count_documents_found(p_tenant_id uuid, p_search jsonb, p_limit integer DEFAULT 10000) RETURNS bigint
-    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off; may be called by app_api
 
 FUNCTION count_search_synonyms() RETURNS trigger
     -- plpgsql, volatile; may be called by the owner only
@@ -949,13 +949,13 @@ FUNCTION explain_search(p_tenant_id uuid, p_search jsonb, p_vector real[] DEFAUL
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION facet_documents(p_tenant_id uuid, p_search jsonb, p_facets jsonb, p_limit integer DEFAULT 10) RETURNS TABLE(facet text, value text, documents bigint)
-    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off; may be called by app_api
 
 FUNCTION fail_job(p_id bigint, p_error text, p_lease_id bigint DEFAULT NULL::bigint, p_reason text DEFAULT 'permanent'::text) RETURNS boolean
     -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
 
 FUNCTION find_documents(p_tenant_id uuid, p_search jsonb, p_vector real[] DEFAULT NULL::real[], p_limit integer DEFAULT 20, p_after jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id uuid, score real, distance double precision, created_at timestamp with time zone, words real, similarity real, cursor jsonb)
-    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off; may be called by app_api
 
 FUNCTION finish_maintenance(p_task text, p_tick timestamp with time zone, p_outcome text) RETURNS void
     -- sql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
@@ -1135,13 +1135,13 @@ FUNCTION search_web_query(p_tenant_id uuid, p_language text, p_text text) RETURN
     -- plpgsql, stable, SET client_min_messages=warning; may be called by the owner only
 
 FUNCTION search_web_rows(p_tenant_id uuid, p_documents bigint, p_query tsquery, OUT rows bigint, OUT titles bigint) RETURNS record
-    -- plpgsql, stable, SET plan_cache_mode=force_custom_plan; may be called by the owner only
+    -- plpgsql, stable, SET plan_cache_mode=force_generic_plan; may be called by the owner only
 
 FUNCTION search_word_code(p_language text, p_word text, OUT lexeme text, OUT soundex text, OUT metaphone text) RETURNS record
     -- plpgsql, immutable, parallel safe; may be called by the owner only
 
 FUNCTION search_word_matches(p_tenant_id uuid, p_word text, p_mode text, p_limit integer) RETURNS TABLE(word text, lexeme text, near real, documents integer, titles integer)
-    -- plpgsql, stable, SET search_path=public, pg_temp, SET plan_cache_mode=force_custom_plan, SET pg_trgm.word_similarity_threshold=0.4, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by the owner only
+    -- plpgsql, stable, SET search_path=public, pg_temp, SET plan_cache_mode=force_generic_plan, SET pg_trgm.word_similarity_threshold=0.4, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by the owner only
 
 FUNCTION secure_table(p_table regclass, p_column name DEFAULT 'tenant_id'::name) RETURNS void
     -- plpgsql, volatile; may be called by the owner only
