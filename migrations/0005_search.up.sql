@@ -84,6 +84,9 @@ SELECT secure_table('search_settings');
 GRANT SELECT, INSERT, UPDATE, DELETE ON search_synonyms, search_settings TO app_api;
 GRANT SELECT ON search_synonyms, search_settings TO app_worker, app_readonly;
 
+-- Ranking reads the words of hundreds of rows: they stay in the row, and the body moves out when a row grows over 2 kB.
+ALTER TABLE documents ALTER COLUMN search_tsv SET STORAGE MAIN;
+
 -- The words of titles alone: a title hit of a word that thousands of bodies have.
 CREATE INDEX ix_documents_title_search ON documents USING gin (tenant_id, ts_filter(search_tsv, '{a}')) WITH (gin_pending_list_limit = 256);
 -- Boxes of degrees, with PostGIS and without.
