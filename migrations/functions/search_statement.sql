@@ -85,7 +85,8 @@ BEGIN
             EXECUTE format('SELECT count(*) FROM (SELECT %s%s LIMIT %s) x', v_from, v_match, v_exact + 1) INTO v_rows;
         END IF;
     END IF;
-    IF (p_after ->> 'b')::boolean OR p_after IS NULL AND least(v_rows, v_text.rows) > v_exact
+    -- A cursor can be made up: the order exists only where the index does.
+    IF coalesce((p_after ->> 'b')::boolean, p_after IS NULL AND least(v_rows, v_text.rows) > v_exact)
         AND (SELECT t.index_kind = 'rum' FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id) THEN
         v_best := format(' ORDER BY d.search_tsv <=> %L::tsquery LIMIT 1000', v_text.best);
     ELSIF p_after IS NULL AND least(v_rows, v_text.rows) > v_exact THEN
