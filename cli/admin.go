@@ -86,14 +86,22 @@ type keyCmd struct {
 }
 
 type keyCreateCmd struct {
-	Tenant  uuid.UUID     `required:"" help:"The tenant's id."`
-	Name    string        `required:"" help:"What the key is for."`
-	Scopes  []string      `default:"*" help:"Its permissions, such as documents:read,jobs:*."`
-	Expires time.Duration `help:"When it ends, from now, such as 720h; never by default."`
+	Tenant   uuid.UUID     `required:"" help:"The tenant's id."`
+	Name     string        `required:"" help:"What the key is for."`
+	Scopes   []string      `help:"Its permissions, such as documents:read,jobs:*; all of the tenant by default."`
+	Operator bool          `help:"May look at the whole server (operator:read), which no tenant can grant; without --scopes nothing else."`
+	Expires  time.Duration `help:"When it ends, from now, such as 720h; never by default."`
 }
 
 // Run makes a key and prints it.
 func (c keyCreateCmd) Run(ctx context.Context, p *program) error {
+	scopes := c.Scopes
+	switch {
+	case c.Operator:
+		scopes = append(scopes, "operator:read")
+	case len(scopes) == 0:
+		scopes = []string{"*"}
+	}
 	return p.withDB(ctx, db.RoleOwner, func(h *db.DB, _ string) error {
 		if _, err := tenancy.New(h).Get(ctx, c.Tenant); err != nil {
 			return err
@@ -103,7 +111,7 @@ func (c keyCreateCmd) Run(ctx context.Context, p *program) error {
 			t := time.Now().Add(c.Expires)
 			expires = &t
 		}
-		_, plaintext, err := apikey.New(h).Create(actAs(ctx, c.Tenant), c.Name, c.Scopes, expires)
+		_, plaintext, err := apikey.New(h).Create(actAs(ctx, c.Tenant, "operator:*"), c.Name, scopes, expires)
 		if err != nil {
 			return err
 		}

@@ -135,6 +135,6 @@ func (p *program) migrate(ctx context.Context, url string) (db.Report, error) {
 }
 
 // actAs returns a context that acts for a tenant with all permissions.
-func actAs(ctx context.Context, tenantID uuid.UUID) context.Context {
-	return tenant.With(ctx, tenant.Scope{TenantID: tenantID, Scopes: []string{"*"}})
+func actAs(ctx context.Context, tenantID uuid.UUID, more ...string) context.Context {
+	return tenant.With(ctx, tenant.Scope{TenantID: tenantID, Scopes: append([]string{"*"}, more...)})
 }

@@ -23,8 +23,10 @@ import (
 	"stackforge/realtime"
 	"stackforge/repo/apikey"
 	"stackforge/repo/capability"
+	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
+	"stackforge/repo/operator"
 	"stackforge/repo/search"
 	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
@@ -47,6 +49,8 @@ type application struct {
 	graphql *transport.Handler
 	health  *httpd.Health
 	metrics *httpd.Metrics
+	latency *dashboard.Latencies
+	refresh *dashboard.Refresher
 	wake    waker // wakes the worker of this process
 }
 
@@ -58,14 +62,18 @@ const sampleEvery = time.Minute
 
 // build puts the API together. It opens no connection yet.
 func (p *program) build(ctx context.Context, url string) (*application, error) {
-	a := &application{p: p, metrics: httpd.NewMetrics(p.config.Log.SlowQuery), wake: newWaker()}
+	a := &application{p: p, metrics: httpd.NewMetrics(p.config.Log.SlowQuery), latency: dashboard.NewLatencies(nil), wake: newWaker()}
 	var err error
 	if p.tracer, err = p.trace(ctx, issuer); err != nil {
 		return nil, err
 	}
-	if a.db, err = p.openMeasured(ctx, url, db.RoleAPI, "web-app", a.metrics); err != nil {
+	if a.db, err = p.openMeasured(ctx, url, db.RoleAPI, "web-app", a.metrics, a.latency.Query); err != nil {
 		return nil, err
 	}
+	a.refresh = dashboard.NewRefresher(a.db)
+	a.metrics.Counter("dashboard_refresh_calls_total", "Calls of refreshDashboard.", func() float64 { return float64(a.refresh.Counts().Calls) })
+	a.metrics.Counter("dashboard_refreshes_total", "Refreshes that those calls shared.", func() float64 { return float64(a.refresh.Counts().Runs) })
+	a.metrics.Gauge("dashboard_refresh_seconds", "Time of the last refresh.", func() float64 { return a.refresh.Counts().Last.Seconds() })
 	secret, err := p.jwtSecret()
 	if err != nil {
 		return nil, err
@@ -99,9 +107,10 @@ func (p *program) trace(ctx context.Context, service string) (*tracing.Tracer, e
 }
 
 // openMeasured returns a pool whose statements are measured, logged and traced.
-func (p *program) openMeasured(ctx context.Context, url string, role db.Role, name string, m *httpd.Metrics) (*db.DB, error) {
+func (p *program) openMeasured(ctx context.Context, url string, role db.Role, name string, m *httpd.Metrics, more ...db.Hook) (*db.DB, error) {
 	c := p.dbConfig(url, role, name)
 	c.Hooks = append([]db.Hook{m.Query, db.LogQueries(p.log, p.config.Log.SlowQuery)}, p.tracer.Hooks()...)
+	c.Hooks = append(c.Hooks, more...)
 	c.Retried, c.Transaction = m.Retried, m.Transaction
 	h, err := db.Open(ctx, c)
 	if err == nil {
@@ -154,9 +163,9 @@ func (a *application) wakers() map[string]func() {
 
 func (a *application) deps(e *app.Embedder) resolvers.Deps {
 	return resolvers.Deps{
-		Capabilities: capability.New(a.db), Documents: document.New(a.db), Jobs: job.New(a.db), Keys: apikey.New(a.db),
+		Capabilities: capability.New(a.db), Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Jobs: job.New(a.db), Keys: apikey.New(a.db), Operator: operator.New(a.db),
 		Search: app.NewSearcher(search.New(a.db), e), Similar: e, SearchSettings: searchsettings.New(a.db), Tenants: tenancy.New(a.db), Users: user.New(a.db),
-		Nudge: a.nudger.Nudge,
+		Nudge: a.nudger.Nudge, RefreshStats: a.refresh.Refresh, SearchLatency: a.latency.Of,
 		Updates: func(ctx context.Context, f job.EventFilter, after string) (<-chan *job.Event, func() error, error) {
 			keep, err := f.Func()
 			if err != nil {

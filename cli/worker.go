@@ -10,6 +10,7 @@ import (
 	"stackforge/db"
 	"stackforge/httpd"
 	"stackforge/realtime"
+	"stackforge/repo/dashboard"
 	"stackforge/repo/job"
 	"stackforge/repo/search"
 	"stackforge/tracing"
@@ -84,7 +85,7 @@ func (p *program) worker(pool *db.DB, m *httpd.Metrics, wake waker, nudger *real
 	return worker.New(worker.Config{
 		Concurrency: c.Concurrency, Poll: c.Poll, MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, Heartbeat: c.Heartbeat,
 		DeadAfter: 4 * c.Heartbeat, StaleMinutes: int(c.Stale / time.Minute), ShutdownGrace: c.Shutdown,
-		EventRetention: p.config.Realtime.Retention, Hook: countJobs(m, handlers),
+		EventRetention: p.config.Realtime.Retention, ArchiveRetention: p.config.Retention.Archive(), Hook: countJobs(m, handlers),
 	}, worker.Deps{Runs: runs, Handlers: p.traced(handlers), Log: p.log, Search: search.NewMaintenance(pool), Wake: wake, Nudge: nudger.Nudge}), nil
 }
 
@@ -128,7 +129,7 @@ func countJobs(m *httpd.Metrics, handlers worker.Table) func(worker.Event) {
 
 // handlers are the job types this program knows.
 func (p *program) handlers(pool *db.DB, runs *job.Runs) (worker.Table, error) {
-	d := worker.HandlerDeps{Runs: runs, Mailer: app.LogMailer{Log: p.log, Full: p.config.Mail.LogFull}}
+	d := worker.HandlerDeps{Runs: runs, Stats: dashboard.NewRefresher(pool), Mailer: app.LogMailer{Log: p.log, Full: p.config.Mail.LogFull}}
 	if m := p.config.Mail; m.Host != "" {
 		smtp, err := app.NewSMTP(app.SMTPConfig{
 			Host: m.Host, Port: m.Port, User: m.User, Password: string(m.Password), From: m.From, TLS: app.TLSMode(m.TLS),

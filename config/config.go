@@ -33,6 +33,7 @@ type Config struct {
 	GraphQL   GraphQL   `group:"GraphQL"`
 	Realtime  Realtime  `group:"Realtime"`
 	Worker    Worker    `group:"Worker"`
+	Retention Retention `group:"Retention"`
 	Mail      Mail      `group:"Mail"`
 	Embedding Embedding `group:"Embeddings"`
 	Seed      Seed      `group:"Seed data"`
@@ -106,6 +107,14 @@ type Worker struct {
 	Heartbeat   time.Duration `env:"WORKER_HEARTBEAT_MS" default:"5000" min:"100" max:"600000" unit:"ms" help:"How often a worker says that it lives."`
 	Shutdown    time.Duration `env:"WORKER_SHUTDOWN_MS" default:"10000" min:"0" max:"3600000" unit:"ms" help:"How long running jobs may take to end after SIGTERM or SIGINT; the rest go back to the queue."`
 }
+
+// Retention is how long things are kept beside what core.partition_config says in the database.
+type Retention struct {
+	ArchiveDays int `env:"JOBS_ARCHIVE_RETENTION" default:"0" min:"0" max:"36500" unit:"days" help:"How long months of the archive of done jobs are kept; 0 keeps them for ever. A retention of jobs_archive in core.partition_config goes before it."`
+}
+
+// Archive is the time that jobs stay in the archive, 0 for ever.
+func (r Retention) Archive() time.Duration { return time.Duration(r.ArchiveDays) * 24 * time.Hour }
 
 // Mail is how mail leaves. Without a host, mail is only logged.
 type Mail struct {

@@ -23,6 +23,7 @@ type extension struct {
 	required bool // comes with every PostgreSQL, and its owner may create it
 	contrib  bool
 	preload  string // library that must be preloaded, "" for none
+	never    bool   // is told of, and not created
 	fallback string // what answers without it
 }
 
@@ -45,6 +46,14 @@ func known() []extension {
 		{name: "postgis", fallback: "points on the unit sphere (contrib cube)"},
 		{name: "vector", fallback: "real[] and an exact cosine in SQL"},
 		{name: "pg_jsonschema", fallback: "our own validator in SQL"},
+		{name: "hypopg", fallback: "index advice that tries no index"},
+		// It answers what our own advice on hypopg does.
+		{name: "index_advisor", never: true, fallback: "our own index advice"},
+		// The library audits without the extension, which only names objects in the lines of DDL. With the extension, every
+		// DDL of the database fails on a server that was started without the library.
+		{name: "pgaudit", never: true, preload: "pgaudit", fallback: "the server's log of statements"},
+		// Two kinds of partition keeping in one database would meet on the same tables.
+		{name: "pg_partman", never: true, fallback: "our own partitions, by core.partition_config"},
 		{name: "pg_cron", preload: "pg_cron", fallback: "the worker's scheduler"},
 	}
 }
@@ -86,7 +95,7 @@ func Capabilities(ctx context.Context, h Handle) ([]Capability, error) {
 func createExtensions(ctx context.Context, c *pgx.Conn, mode Extensions) (map[string]bool, error) {
 	have := map[string]bool{}
 	for _, e := range known() {
-		if mode == ExtensionsContrib && !e.contrib {
+		if e.never || mode == ExtensionsContrib && !e.contrib {
 			continue
 		}
 		ok, err := createExtension(ctx, c, e)

@@ -79,7 +79,7 @@ func (m *migrator) run(ctx context.Context) error {
 		return err
 	}
 	for _, e := range known() {
-		if !m.have[e.name] {
+		if !m.have[e.name] && !e.never {
 			m.report.Missing = append(m.report.Missing, e.name)
 		}
 	}
@@ -110,6 +110,14 @@ BEGIN
             EXECUTE format('GRANT %I TO CURRENT_USER', r);
         END IF;
     END LOOP;
+    -- The list of slow statements shows those of the other roles, too; without this right it shows their times only.
+    IF NOT pg_has_role('stackforge_owner', 'pg_read_all_stats', 'MEMBER') THEN
+        BEGIN
+            GRANT pg_read_all_stats TO stackforge_owner;
+        EXCEPTION WHEN insufficient_privilege OR internal_error THEN
+            NULL; -- not ours to grant, or another database of this server was quicker
+        END;
+    END IF;
     EXECUTE format('GRANT CREATE, CONNECT ON DATABASE %I TO stackforge_owner', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO app_api, app_worker, app_readonly', current_database());
     GRANT CREATE, USAGE ON SCHEMA public TO stackforge_owner;

@@ -9,7 +9,9 @@ import (
 	"stackforge/db"
 	"stackforge/graph/model"
 	"stackforge/repo/apikey"
+	"stackforge/repo/dashboard"
 	"stackforge/repo/job"
+	"stackforge/repo/operator"
 	"stackforge/repo/search"
 	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
@@ -114,6 +116,47 @@ func (w *direct) writeApiKey(fields []graphql.CollectedField, obj *apikey.Key) b
 			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.RevokedAt)
 		case "lastUsedAt":
 			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.LastUsedAt)
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeAuditSettings(fields []graphql.CollectedField, obj *operator.AuditSettings) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("AuditSettings")
+		case "isLoaded":
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.IsLoaded), true
+		case "log":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Log)
+		case "logCatalog":
+			v = w.ec.marshalOBoolean2ᚖbool(w.ctx, f.Selections, obj.LogCatalog)
+		case "logParameter":
+			v = w.ec.marshalOBoolean2ᚖbool(w.ctx, f.Selections, obj.LogParameter)
+		case "role":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Role)
+		case "auditedTables":
+			v, nonNull = w.ec.marshalNString2ᚕstringᚄ(w.ctx, f.Selections, obj.AuditedTables), true
+		case "missing":
+			v, nonNull = w.ec.marshalNString2ᚕstringᚄ(w.ctx, f.Selections, obj.Missing), true
 		default:
 			return false
 		}
@@ -349,6 +392,68 @@ func (w *direct) writeCreateUserPayload(fields []graphql.CollectedField, obj *mo
 				return false
 			}
 			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeDashboard(fields []graphql.CollectedField, obj *dashboard.Dashboard) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("Dashboard")
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeDashboardStats(fields []graphql.CollectedField, obj *dashboard.Stats) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("DashboardStats")
+		case "tenantId":
+			v, nonNull = w.ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(w.ctx, f.Selections, obj.TenantID), true
+		case "documentCount":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.DocumentCount), true
+		case "newestDocumentAt":
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.NewestDocumentAt)
+		case "updatedAt":
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.UpdatedAt)
 		default:
 			return false
 		}
@@ -667,6 +772,76 @@ func (w *direct) writeFacetCount(fields []graphql.CollectedField, obj *search.Fa
 	return true
 }
 
+func (w *direct) writeIndexAdvice(fields []graphql.CollectedField, obj *operator.Advice) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("IndexAdvice")
+		case "method":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Method), true
+		case "costBefore":
+			v, nonNull = w.ec.marshalNFloat2float64(w.ctx, f.Selections, obj.CostBefore), true
+		case "costAfter":
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.CostAfter)
+		case "suggestions":
+			v, nonNull = w.ec.marshalNIndexSuggestion2ᚕstackforgeᚋrepoᚋoperatorᚐSuggestionᚄ(w.ctx, f.Selections, obj.Suggestions), true
+		case "notes":
+			v, nonNull = w.ec.marshalNString2ᚕstringᚄ(w.ctx, f.Selections, obj.Notes), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeIndexSuggestion(fields []graphql.CollectedField, obj *operator.Suggestion) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("IndexSuggestion")
+		case "statement":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Statement), true
+		case "table":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Table), true
+		case "estimatedBytes":
+			v = w.ec.marshalOInt642ᚖint64(w.ctx, f.Selections, obj.EstimatedBytes)
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeIssueTokenPayload(fields []graphql.CollectedField, obj *model.IssueTokenPayload) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -837,6 +1012,88 @@ func (w *direct) writeJobEdge(fields []graphql.CollectedField, obj *model.JobEdg
 	return true
 }
 
+func (w *direct) writeJobErrorGroup(fields []graphql.CollectedField, obj *dashboard.ErrorGroup) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("JobErrorGroup")
+		case "type":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Type), true
+		case "pattern":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Pattern), true
+		case "count":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Count), true
+		case "lastAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.LastAt), true
+		case "lastJobId":
+			v, nonNull = w.ec.marshalNID2int64(w.ctx, f.Selections, obj.LastJobID), true
+		case "example":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Example), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeJobSeriesPoint(fields []graphql.CollectedField, obj *dashboard.SeriesPoint) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("JobSeriesPoint")
+		case "at":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.At), true
+		case "type":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Type), true
+		case "done":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Done), true
+		case "failed":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Failed), true
+		case "waitP50":
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.WaitP50)
+		case "waitP95":
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.WaitP95)
+		case "runP50":
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.RunP50)
+		case "runP95":
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.RunP95)
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeJobType(fields []graphql.CollectedField, obj *job.Type) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -854,6 +1111,43 @@ func (w *direct) writeJobType(fields []graphql.CollectedField, obj *job.Type) bo
 			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Description), true
 		case "payloadSchema":
 			v, nonNull = w.ec.marshalNJSON2encodingᚋjsonᚐRawMessage(w.ctx, f.Selections, obj.PayloadSchema), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeJobTypeCount(fields []graphql.CollectedField, obj *dashboard.TypeCount) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("JobTypeCount")
+		case "type":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Type), true
+		case "pending":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Pending), true
+		case "running":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Running), true
+		case "done":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Done), true
+		case "failed":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Failed), true
 		default:
 			return false
 		}
@@ -915,6 +1209,45 @@ func (w *direct) writeJobUpdate(fields []graphql.CollectedField, obj *model.JobU
 	return true
 }
 
+func (w *direct) writeMaintenanceRun(fields []graphql.CollectedField, obj *operator.Run) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("MaintenanceRun")
+		case "task":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Task), true
+		case "tick":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.Tick), true
+		case "startedAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.StartedAt), true
+		case "finishedAt":
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.FinishedAt)
+		case "outcome":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Outcome)
+		case "failed":
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.Failed), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeMetadataFacet(fields []graphql.CollectedField, obj *search.MetadataFacet) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -930,6 +1263,37 @@ func (w *direct) writeMetadataFacet(fields []graphql.CollectedField, obj *search
 			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Key), true
 		case "values":
 			v, nonNull = w.ec.marshalNFacetCount2ᚕstackforgeᚋrepoᚋsearchᚐFacetCountᚄ(w.ctx, f.Selections, obj.Values), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeMonthCount(fields []graphql.CollectedField, obj *dashboard.MonthCount) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("MonthCount")
+		case "month":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Month), true
+		case "count":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Count), true
 		default:
 			return false
 		}
@@ -965,6 +1329,86 @@ func (w *direct) writePageInfo(fields []graphql.CollectedField, obj *model.PageI
 			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.StartCursor)
 		case "endCursor":
 			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.EndCursor)
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writePartitionState(fields []graphql.CollectedField, obj *operator.Partitions) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("PartitionState")
+		case "parent":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Parent), true
+		case "period":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Period), true
+		case "partitions":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Partitions), true
+		case "oldest":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Oldest)
+		case "newest":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Newest)
+		case "premade":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Premade), true
+		case "madeAhead":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.MadeAhead), true
+		case "defaultRows":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.DefaultRows), true
+		case "retention":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Retention)
+		case "detached":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Detached), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeRefreshDashboardPayload(fields []graphql.CollectedField, obj *model.RefreshDashboardPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("RefreshDashboardPayload")
+		case "stats":
+			w.writeKey(i, f.Alias)
+			if !w.writeDashboardStats(w.fieldsOf(f, dashboardStatsImplementors), &obj.Stats) {
+				return false
+			}
+			continue
 		default:
 			return false
 		}
@@ -1309,6 +1753,43 @@ func (w *direct) writeSearchHit(fields []graphql.CollectedField, obj *model.Sear
 				return false
 			}
 			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSearchLatency(fields []graphql.CollectedField, obj *dashboard.Latency) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SearchLatency")
+		case "since":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.Since), true
+		case "count":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Count), true
+		case "p50":
+			v, nonNull = w.ec.marshalNFloat2float64(w.ctx, f.Selections, obj.P50), true
+		case "p95":
+			v, nonNull = w.ec.marshalNFloat2float64(w.ctx, f.Selections, obj.P95), true
+		case "max":
+			v, nonNull = w.ec.marshalNFloat2float64(w.ctx, f.Selections, obj.Max), true
 		default:
 			return false
 		}
@@ -1678,6 +2159,127 @@ func (w *direct) writeSimilarDocument(fields []graphql.CollectedField, obj *mode
 			continue
 		case "similarity":
 			v, nonNull = w.ec.marshalNFloat2float64(w.ctx, f.Selections, obj.Similarity), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSlowQuery(fields []graphql.CollectedField, obj *operator.SlowQuery) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SlowQuery")
+		case "queryId":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.QueryID)
+		case "name":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Name)
+		case "snippet":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Snippet)
+		case "calls":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Calls), true
+		case "totalSeconds":
+			v, nonNull = w.ec.marshalNFloat2float64(w.ctx, f.Selections, obj.TotalSeconds), true
+		case "meanMs":
+			v, nonNull = w.ec.marshalNFloat2float64(w.ctx, f.Selections, obj.MeanMs), true
+		case "maxMs":
+			v, nonNull = w.ec.marshalNFloat2float64(w.ctx, f.Selections, obj.MaxMs), true
+		case "rows":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Rows), true
+		case "role":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Role), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeStorageUse(fields []graphql.CollectedField, obj *dashboard.StorageUse) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("StorageUse")
+		case "kind":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Kind), true
+		case "rows":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Rows), true
+		case "bytes":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Bytes), true
+		case "isEstimate":
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.IsEstimate), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeTableSize(fields []graphql.CollectedField, obj *operator.TableSize) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("TableSize")
+		case "name":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Name), true
+		case "estimatedRows":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.EstimatedRows), true
+		case "tableBytes":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.TableBytes), true
+		case "indexBytes":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.IndexBytes), true
+		case "deadRows":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.DeadRows), true
+		case "partitions":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Partitions), true
+		case "lastVacuumAt":
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.LastVacuumAt)
 		default:
 			return false
 		}

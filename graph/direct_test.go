@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -183,7 +184,7 @@ func roots() []root {
 		}}
 	}
 	hits := searchThing(info(true), doc)
-	return append(settingsRoots(info(true)), []root{
+	return slices.Concat(settingsRoots(info(true)), dashboardRoots(), []root{
 		{"query", `viewer`, thing{"Viewer", map[string]any{
 			"tenant": thing{"Tenant", map[string]any{"id": quoted(id(1)), "name": text(`"n"`), "createdAt": momentText}}, "keyId": text(`"k"`), "scopes": text(`["*"]`),
 		}}},
@@ -226,7 +227,7 @@ func roots() []root {
 		}})},
 		{"mutation", `cancelJob(input: {id: "x"})`, payload("CancelJob", map[string]any{"job": jb(2)})},
 		{"mutation", `retryJob(input: {id: "x"})`, payload("RetryJob", map[string]any{"job": jb(3)})},
-	}...)
+	})
 }
 
 // updates is what the subscription answers.

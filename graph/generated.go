@@ -14,8 +14,10 @@ import (
 	"stackforge/nodeid"
 	"stackforge/query"
 	"stackforge/repo/apikey"
+	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
+	"stackforge/repo/operator"
 	"stackforge/repo/search"
 	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
@@ -42,6 +44,7 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	Dashboard() DashboardResolver
 	DocumentConnection() DocumentConnectionResolver
 	JobConnection() JobConnectionResolver
 	JobUpdate() JobUpdateResolver
@@ -69,6 +72,16 @@ type ComplexityRoot struct {
 		Prefix     func(childComplexity int) int
 		RevokedAt  func(childComplexity int) int
 		Scopes     func(childComplexity int) int
+	}
+
+	AuditSettings struct {
+		AuditedTables func(childComplexity int) int
+		IsLoaded      func(childComplexity int) int
+		Log           func(childComplexity int) int
+		LogCatalog    func(childComplexity int) int
+		LogParameter  func(childComplexity int) int
+		Missing       func(childComplexity int) int
+		Role          func(childComplexity int) int
 	}
 
 	CancelJobPayload struct {
@@ -105,6 +118,23 @@ type ComplexityRoot struct {
 
 	CreateUserPayload struct {
 		User func(childComplexity int) int
+	}
+
+	Dashboard struct {
+		Breakdown     func(childComplexity int, fresh bool) int
+		JobErrors     func(childComplexity int, first int, days int) int
+		JobSeries     func(childComplexity int, bucket model.SeriesBucket, last int, typeArg *string) int
+		Pivot         func(childComplexity int, months int, fillGaps bool, fresh bool) int
+		SearchLatency func(childComplexity int) int
+		Stats         func(childComplexity int, fresh bool) int
+		Storage       func(childComplexity int) int
+	}
+
+	DashboardStats struct {
+		DocumentCount    func(childComplexity int) int
+		NewestDocumentAt func(childComplexity int) int
+		TenantID         func(childComplexity int) int
+		UpdatedAt        func(childComplexity int) int
 	}
 
 	DeleteDocumentPayload struct {
@@ -167,6 +197,20 @@ type ComplexityRoot struct {
 		Value func(childComplexity int) int
 	}
 
+	IndexAdvice struct {
+		CostAfter   func(childComplexity int) int
+		CostBefore  func(childComplexity int) int
+		Method      func(childComplexity int) int
+		Notes       func(childComplexity int) int
+		Suggestions func(childComplexity int) int
+	}
+
+	IndexSuggestion struct {
+		EstimatedBytes func(childComplexity int) int
+		Statement      func(childComplexity int) int
+		Table          func(childComplexity int) int
+	}
+
 	IssueTokenPayload struct {
 		ExpiresIn func(childComplexity int) int
 		Token     func(childComplexity int) int
@@ -207,10 +251,38 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	JobErrorGroup struct {
+		Count     func(childComplexity int) int
+		Example   func(childComplexity int) int
+		LastAt    func(childComplexity int) int
+		LastJobID func(childComplexity int) int
+		Pattern   func(childComplexity int) int
+		Type      func(childComplexity int) int
+	}
+
+	JobSeriesPoint struct {
+		At      func(childComplexity int) int
+		Done    func(childComplexity int) int
+		Failed  func(childComplexity int) int
+		RunP50  func(childComplexity int) int
+		RunP95  func(childComplexity int) int
+		Type    func(childComplexity int) int
+		WaitP50 func(childComplexity int) int
+		WaitP95 func(childComplexity int) int
+	}
+
 	JobType struct {
 		Description   func(childComplexity int) int
 		PayloadSchema func(childComplexity int) int
 		Type          func(childComplexity int) int
+	}
+
+	JobTypeCount struct {
+		Done    func(childComplexity int) int
+		Failed  func(childComplexity int) int
+		Pending func(childComplexity int) int
+		Running func(childComplexity int) int
+		Type    func(childComplexity int) int
 	}
 
 	JobUpdate struct {
@@ -226,9 +298,23 @@ type ComplexityRoot struct {
 		Type      func(childComplexity int) int
 	}
 
+	MaintenanceRun struct {
+		Failed     func(childComplexity int) int
+		FinishedAt func(childComplexity int) int
+		Outcome    func(childComplexity int) int
+		StartedAt  func(childComplexity int) int
+		Task       func(childComplexity int) int
+		Tick       func(childComplexity int) int
+	}
+
 	MetadataFacet struct {
 		Key    func(childComplexity int) int
 		Values func(childComplexity int) int
+	}
+
+	MonthCount struct {
+		Count func(childComplexity int) int
+		Month func(childComplexity int) int
 	}
 
 	Mutation struct {
@@ -241,6 +327,7 @@ type ComplexityRoot struct {
 		EnqueueJob           func(childComplexity int, input model.EnqueueJobInput) int
 		EnqueueJobs          func(childComplexity int, input model.EnqueueJobsInput) int
 		IssueToken           func(childComplexity int) int
+		RefreshDashboard     func(childComplexity int) int
 		RemoveSearchSynonyms func(childComplexity int, input model.RemoveSearchSynonymsInput) int
 		RetryJob             func(childComplexity int, input model.RetryJobInput) int
 		RevokeAPIKey         func(childComplexity int, input model.RevokeAPIKeyInput) int
@@ -256,26 +343,50 @@ type ComplexityRoot struct {
 		StartCursor     func(childComplexity int) int
 	}
 
+	PartitionState struct {
+		DefaultRows func(childComplexity int) int
+		Detached    func(childComplexity int) int
+		MadeAhead   func(childComplexity int) int
+		Newest      func(childComplexity int) int
+		Oldest      func(childComplexity int) int
+		Parent      func(childComplexity int) int
+		Partitions  func(childComplexity int) int
+		Period      func(childComplexity int) int
+		Premade     func(childComplexity int) int
+		Retention   func(childComplexity int) int
+	}
+
 	Query struct {
 		APIKeys             func(childComplexity int) int
+		AuditSettings       func(childComplexity int) int
 		Capabilities        func(childComplexity int) int
+		Dashboard           func(childComplexity int) int
 		Document            func(childComplexity int, id string) int
 		Documents           func(childComplexity int, first *int, offset *int, filter *model.DocumentFilter, orderBy *model.DocumentOrder) int
 		DocumentsConnection func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.DocumentFilter, orderBy *model.DocumentOrder) int
+		IndexAdvice         func(childComplexity int, query string) int
 		Job                 func(childComplexity int, id *string, hashid *string) int
 		JobTypes            func(childComplexity int) int
 		Jobs                func(childComplexity int, first *int, offset *int, filter *model.JobFilter, orderBy *model.JobOrder) int
 		JobsConnection      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter, orderBy *model.JobOrder) int
+		MaintenanceRuns     func(childComplexity int, first int, task *string) int
 		Node                func(childComplexity int, nodeID string) int
 		Nodes               func(childComplexity int, nodeIds []string) int
+		Partitions          func(childComplexity int) int
 		SearchDocuments     func(childComplexity int, query *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, within *model.BoundingBoxInput, metadata json.RawMessage, authorID *string, createdAt *query.Time, language string, weights model.HybridWeightsInput, first int, after *string, offset int, explain bool) int
 		SearchSettings      func(childComplexity int) int
 		SearchSuggestions   func(childComplexity int, prefix string, language *string, first int) int
 		SimilarDocuments    func(childComplexity int, documentID *string, vector []float64, text *string, first int, filter *model.SimilarFilter) int
+		SlowQueries         func(childComplexity int, first int) int
+		TableSizes          func(childComplexity int, first int) int
 		User                func(childComplexity int, id string) int
 		Users               func(childComplexity int, first *int) int
 		UsersConnection     func(childComplexity int, first *int, after *string) int
 		Viewer              func(childComplexity int) int
+	}
+
+	RefreshDashboardPayload struct {
+		Stats func(childComplexity int) int
 	}
 
 	RemoveSearchSynonymsPayload struct {
@@ -341,6 +452,14 @@ type ComplexityRoot struct {
 		Scores     func(childComplexity int) int
 	}
 
+	SearchLatency struct {
+		Count func(childComplexity int) int
+		Max   func(childComplexity int) int
+		P50   func(childComplexity int) int
+		P95   func(childComplexity int) int
+		Since func(childComplexity int) int
+	}
+
 	SearchRange struct {
 		Length func(childComplexity int) int
 		Start  func(childComplexity int) int
@@ -402,8 +521,37 @@ type ComplexityRoot struct {
 		Similarity func(childComplexity int) int
 	}
 
+	SlowQuery struct {
+		Calls        func(childComplexity int) int
+		MaxMs        func(childComplexity int) int
+		MeanMs       func(childComplexity int) int
+		Name         func(childComplexity int) int
+		QueryID      func(childComplexity int) int
+		Role         func(childComplexity int) int
+		Rows         func(childComplexity int) int
+		Snippet      func(childComplexity int) int
+		TotalSeconds func(childComplexity int) int
+	}
+
+	StorageUse struct {
+		Bytes      func(childComplexity int) int
+		IsEstimate func(childComplexity int) int
+		Kind       func(childComplexity int) int
+		Rows       func(childComplexity int) int
+	}
+
 	Subscription struct {
 		JobUpdates func(childComplexity int, ids []string, types []string, statuses []job.State, after *string) int
+	}
+
+	TableSize struct {
+		DeadRows      func(childComplexity int) int
+		EstimatedRows func(childComplexity int) int
+		IndexBytes    func(childComplexity int) int
+		LastVacuumAt  func(childComplexity int) int
+		Name          func(childComplexity int) int
+		Partitions    func(childComplexity int) int
+		TableBytes    func(childComplexity int) int
 	}
 
 	Tenant struct {
@@ -446,6 +594,15 @@ type ComplexityRoot struct {
 
 // region    ************************** generated!.gotpl **************************
 
+type DashboardResolver interface {
+	Stats(ctx context.Context, obj *dashboard.Dashboard, fresh bool) (dashboard.Stats, error)
+	Pivot(ctx context.Context, obj *dashboard.Dashboard, months int, fillGaps bool, fresh bool) ([]dashboard.MonthCount, error)
+	Breakdown(ctx context.Context, obj *dashboard.Dashboard, fresh bool) ([]dashboard.TypeCount, error)
+	JobSeries(ctx context.Context, obj *dashboard.Dashboard, bucket model.SeriesBucket, last int, typeArg *string) ([]dashboard.SeriesPoint, error)
+	JobErrors(ctx context.Context, obj *dashboard.Dashboard, first int, days int) ([]dashboard.ErrorGroup, error)
+	Storage(ctx context.Context, obj *dashboard.Dashboard) ([]dashboard.StorageUse, error)
+	SearchLatency(ctx context.Context, obj *dashboard.Dashboard) (*dashboard.Latency, error)
+}
 type DocumentConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *model.DocumentConnection) (int, error)
 }
@@ -456,6 +613,7 @@ type JobUpdateResolver interface {
 	Job(ctx context.Context, obj *model.JobUpdate) (*job.Job, error)
 }
 type MutationResolver interface {
+	RefreshDashboard(ctx context.Context) (model.RefreshDashboardPayload, error)
 	CreateDocument(ctx context.Context, input model.CreateDocumentInput) (model.CreateDocumentPayload, error)
 	CreateDocuments(ctx context.Context, input model.CreateDocumentsInput) (model.CreateDocumentsPayload, error)
 	UpdateDocument(ctx context.Context, input model.UpdateDocumentInput) (model.UpdateDocumentPayload, error)
@@ -477,6 +635,7 @@ type QueryResolver interface {
 	Node(ctx context.Context, nodeID string) (nodeid.Node, error)
 	Nodes(ctx context.Context, nodeIds []string) ([]nodeid.Node, error)
 	Capabilities(ctx context.Context) ([]db.Capability, error)
+	Dashboard(ctx context.Context) (dashboard.Dashboard, error)
 	Document(ctx context.Context, id string) (*model.Document, error)
 	Documents(ctx context.Context, first *int, offset *int, filter *model.DocumentFilter, orderBy *model.DocumentOrder) ([]model.Document, error)
 	DocumentsConnection(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.DocumentFilter, orderBy *model.DocumentOrder) (model.DocumentConnection, error)
@@ -488,6 +647,12 @@ type QueryResolver interface {
 	Jobs(ctx context.Context, first *int, offset *int, filter *model.JobFilter, orderBy *model.JobOrder) ([]job.Job, error)
 	JobsConnection(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.JobFilter, orderBy *model.JobOrder) (model.JobConnection, error)
 	JobTypes(ctx context.Context) ([]job.Type, error)
+	SlowQueries(ctx context.Context, first int) ([]operator.SlowQuery, error)
+	IndexAdvice(ctx context.Context, query string) (operator.Advice, error)
+	TableSizes(ctx context.Context, first int) ([]operator.TableSize, error)
+	AuditSettings(ctx context.Context) (operator.AuditSettings, error)
+	Partitions(ctx context.Context) ([]operator.Partitions, error)
+	MaintenanceRuns(ctx context.Context, first int, task *string) ([]operator.Run, error)
 	SearchDocuments(ctx context.Context, query *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, within *model.BoundingBoxInput, metadata json.RawMessage, authorID *string, createdAt *query.Time, language string, weights model.HybridWeightsInput, first int, after *string, offset int, explain bool) (model.SearchConnection, error)
 	SearchSettings(ctx context.Context) (searchsettings.Settings, error)
 	SearchSuggestions(ctx context.Context, prefix string, language *string, first int) ([]searchsettings.Suggestion, error)
@@ -582,6 +747,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ApiKey.Scopes(childComplexity), true
+
+	case "AuditSettings.auditedTables":
+		if e.ComplexityRoot.AuditSettings.AuditedTables == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditSettings.AuditedTables(childComplexity), true
+	case "AuditSettings.isLoaded":
+		if e.ComplexityRoot.AuditSettings.IsLoaded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditSettings.IsLoaded(childComplexity), true
+	case "AuditSettings.log":
+		if e.ComplexityRoot.AuditSettings.Log == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditSettings.Log(childComplexity), true
+	case "AuditSettings.logCatalog":
+		if e.ComplexityRoot.AuditSettings.LogCatalog == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditSettings.LogCatalog(childComplexity), true
+	case "AuditSettings.logParameter":
+		if e.ComplexityRoot.AuditSettings.LogParameter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditSettings.LogParameter(childComplexity), true
+	case "AuditSettings.missing":
+		if e.ComplexityRoot.AuditSettings.Missing == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditSettings.Missing(childComplexity), true
+	case "AuditSettings.role":
+		if e.ComplexityRoot.AuditSettings.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditSettings.Role(childComplexity), true
 
 	case "CancelJobPayload.job":
 		if e.ComplexityRoot.CancelJobPayload.Job == nil {
@@ -679,6 +887,99 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateUserPayload.User(childComplexity), true
+
+	case "Dashboard.breakdown":
+		if e.ComplexityRoot.Dashboard.Breakdown == nil {
+			break
+		}
+
+		args, err := ec.field_Dashboard_breakdown_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Dashboard.Breakdown(childComplexity, args["fresh"].(bool)), true
+	case "Dashboard.jobErrors":
+		if e.ComplexityRoot.Dashboard.JobErrors == nil {
+			break
+		}
+
+		args, err := ec.field_Dashboard_jobErrors_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Dashboard.JobErrors(childComplexity, args["first"].(int), args["days"].(int)), true
+	case "Dashboard.jobSeries":
+		if e.ComplexityRoot.Dashboard.JobSeries == nil {
+			break
+		}
+
+		args, err := ec.field_Dashboard_jobSeries_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Dashboard.JobSeries(childComplexity, args["bucket"].(model.SeriesBucket), args["last"].(int), args["type"].(*string)), true
+	case "Dashboard.pivot":
+		if e.ComplexityRoot.Dashboard.Pivot == nil {
+			break
+		}
+
+		args, err := ec.field_Dashboard_pivot_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Dashboard.Pivot(childComplexity, args["months"].(int), args["fillGaps"].(bool), args["fresh"].(bool)), true
+	case "Dashboard.searchLatency":
+		if e.ComplexityRoot.Dashboard.SearchLatency == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dashboard.SearchLatency(childComplexity), true
+	case "Dashboard.stats":
+		if e.ComplexityRoot.Dashboard.Stats == nil {
+			break
+		}
+
+		args, err := ec.field_Dashboard_stats_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Dashboard.Stats(childComplexity, args["fresh"].(bool)), true
+	case "Dashboard.storage":
+		if e.ComplexityRoot.Dashboard.Storage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dashboard.Storage(childComplexity), true
+
+	case "DashboardStats.documentCount":
+		if e.ComplexityRoot.DashboardStats.DocumentCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DashboardStats.DocumentCount(childComplexity), true
+	case "DashboardStats.newestDocumentAt":
+		if e.ComplexityRoot.DashboardStats.NewestDocumentAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DashboardStats.NewestDocumentAt(childComplexity), true
+	case "DashboardStats.tenantId":
+		if e.ComplexityRoot.DashboardStats.TenantID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DashboardStats.TenantID(childComplexity), true
+	case "DashboardStats.updatedAt":
+		if e.ComplexityRoot.DashboardStats.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DashboardStats.UpdatedAt(childComplexity), true
 
 	case "DeleteDocumentPayload.id":
 		if e.ComplexityRoot.DeleteDocumentPayload.ID == nil {
@@ -904,6 +1205,56 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.FacetCount.Value(childComplexity), true
 
+	case "IndexAdvice.costAfter":
+		if e.ComplexityRoot.IndexAdvice.CostAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IndexAdvice.CostAfter(childComplexity), true
+	case "IndexAdvice.costBefore":
+		if e.ComplexityRoot.IndexAdvice.CostBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IndexAdvice.CostBefore(childComplexity), true
+	case "IndexAdvice.method":
+		if e.ComplexityRoot.IndexAdvice.Method == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IndexAdvice.Method(childComplexity), true
+	case "IndexAdvice.notes":
+		if e.ComplexityRoot.IndexAdvice.Notes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IndexAdvice.Notes(childComplexity), true
+	case "IndexAdvice.suggestions":
+		if e.ComplexityRoot.IndexAdvice.Suggestions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IndexAdvice.Suggestions(childComplexity), true
+
+	case "IndexSuggestion.estimatedBytes":
+		if e.ComplexityRoot.IndexSuggestion.EstimatedBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IndexSuggestion.EstimatedBytes(childComplexity), true
+	case "IndexSuggestion.statement":
+		if e.ComplexityRoot.IndexSuggestion.Statement == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IndexSuggestion.Statement(childComplexity), true
+	case "IndexSuggestion.table":
+		if e.ComplexityRoot.IndexSuggestion.Table == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IndexSuggestion.Table(childComplexity), true
+
 	case "IssueTokenPayload.expiresIn":
 		if e.ComplexityRoot.IssueTokenPayload.ExpiresIn == nil {
 			break
@@ -1076,6 +1427,92 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.JobEdge.Node(childComplexity), true
 
+	case "JobErrorGroup.count":
+		if e.ComplexityRoot.JobErrorGroup.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobErrorGroup.Count(childComplexity), true
+	case "JobErrorGroup.example":
+		if e.ComplexityRoot.JobErrorGroup.Example == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobErrorGroup.Example(childComplexity), true
+	case "JobErrorGroup.lastAt":
+		if e.ComplexityRoot.JobErrorGroup.LastAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobErrorGroup.LastAt(childComplexity), true
+	case "JobErrorGroup.lastJobId":
+		if e.ComplexityRoot.JobErrorGroup.LastJobID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobErrorGroup.LastJobID(childComplexity), true
+	case "JobErrorGroup.pattern":
+		if e.ComplexityRoot.JobErrorGroup.Pattern == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobErrorGroup.Pattern(childComplexity), true
+	case "JobErrorGroup.type":
+		if e.ComplexityRoot.JobErrorGroup.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobErrorGroup.Type(childComplexity), true
+
+	case "JobSeriesPoint.at":
+		if e.ComplexityRoot.JobSeriesPoint.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobSeriesPoint.At(childComplexity), true
+	case "JobSeriesPoint.done":
+		if e.ComplexityRoot.JobSeriesPoint.Done == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobSeriesPoint.Done(childComplexity), true
+	case "JobSeriesPoint.failed":
+		if e.ComplexityRoot.JobSeriesPoint.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobSeriesPoint.Failed(childComplexity), true
+	case "JobSeriesPoint.runP50":
+		if e.ComplexityRoot.JobSeriesPoint.RunP50 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobSeriesPoint.RunP50(childComplexity), true
+	case "JobSeriesPoint.runP95":
+		if e.ComplexityRoot.JobSeriesPoint.RunP95 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobSeriesPoint.RunP95(childComplexity), true
+	case "JobSeriesPoint.type":
+		if e.ComplexityRoot.JobSeriesPoint.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobSeriesPoint.Type(childComplexity), true
+	case "JobSeriesPoint.waitP50":
+		if e.ComplexityRoot.JobSeriesPoint.WaitP50 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobSeriesPoint.WaitP50(childComplexity), true
+	case "JobSeriesPoint.waitP95":
+		if e.ComplexityRoot.JobSeriesPoint.WaitP95 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobSeriesPoint.WaitP95(childComplexity), true
+
 	case "JobType.description":
 		if e.ComplexityRoot.JobType.Description == nil {
 			break
@@ -1094,6 +1531,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.JobType.Type(childComplexity), true
+
+	case "JobTypeCount.done":
+		if e.ComplexityRoot.JobTypeCount.Done == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobTypeCount.Done(childComplexity), true
+	case "JobTypeCount.failed":
+		if e.ComplexityRoot.JobTypeCount.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobTypeCount.Failed(childComplexity), true
+	case "JobTypeCount.pending":
+		if e.ComplexityRoot.JobTypeCount.Pending == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobTypeCount.Pending(childComplexity), true
+	case "JobTypeCount.running":
+		if e.ComplexityRoot.JobTypeCount.Running == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobTypeCount.Running(childComplexity), true
+	case "JobTypeCount.type":
+		if e.ComplexityRoot.JobTypeCount.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobTypeCount.Type(childComplexity), true
 
 	case "JobUpdate.at":
 		if e.ComplexityRoot.JobUpdate.At == nil {
@@ -1156,6 +1624,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.JobUpdate.Type(childComplexity), true
 
+	case "MaintenanceRun.failed":
+		if e.ComplexityRoot.MaintenanceRun.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceRun.Failed(childComplexity), true
+	case "MaintenanceRun.finishedAt":
+		if e.ComplexityRoot.MaintenanceRun.FinishedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceRun.FinishedAt(childComplexity), true
+	case "MaintenanceRun.outcome":
+		if e.ComplexityRoot.MaintenanceRun.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceRun.Outcome(childComplexity), true
+	case "MaintenanceRun.startedAt":
+		if e.ComplexityRoot.MaintenanceRun.StartedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceRun.StartedAt(childComplexity), true
+	case "MaintenanceRun.task":
+		if e.ComplexityRoot.MaintenanceRun.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceRun.Task(childComplexity), true
+	case "MaintenanceRun.tick":
+		if e.ComplexityRoot.MaintenanceRun.Tick == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceRun.Tick(childComplexity), true
+
 	case "MetadataFacet.key":
 		if e.ComplexityRoot.MetadataFacet.Key == nil {
 			break
@@ -1168,6 +1673,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MetadataFacet.Values(childComplexity), true
+
+	case "MonthCount.count":
+		if e.ComplexityRoot.MonthCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MonthCount.Count(childComplexity), true
+	case "MonthCount.month":
+		if e.ComplexityRoot.MonthCount.Month == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MonthCount.Month(childComplexity), true
 
 	case "Mutation.cancelJob":
 		if e.ComplexityRoot.Mutation.CancelJob == nil {
@@ -1263,6 +1781,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.IssueToken(childComplexity), true
+	case "Mutation.refreshDashboard":
+		if e.ComplexityRoot.Mutation.RefreshDashboard == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.RefreshDashboard(childComplexity), true
 	case "Mutation.removeSearchSynonyms":
 		if e.ComplexityRoot.Mutation.RemoveSearchSynonyms == nil {
 			break
@@ -1355,18 +1879,91 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
 
+	case "PartitionState.defaultRows":
+		if e.ComplexityRoot.PartitionState.DefaultRows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartitionState.DefaultRows(childComplexity), true
+	case "PartitionState.detached":
+		if e.ComplexityRoot.PartitionState.Detached == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartitionState.Detached(childComplexity), true
+	case "PartitionState.madeAhead":
+		if e.ComplexityRoot.PartitionState.MadeAhead == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartitionState.MadeAhead(childComplexity), true
+	case "PartitionState.newest":
+		if e.ComplexityRoot.PartitionState.Newest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartitionState.Newest(childComplexity), true
+	case "PartitionState.oldest":
+		if e.ComplexityRoot.PartitionState.Oldest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartitionState.Oldest(childComplexity), true
+	case "PartitionState.parent":
+		if e.ComplexityRoot.PartitionState.Parent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartitionState.Parent(childComplexity), true
+	case "PartitionState.partitions":
+		if e.ComplexityRoot.PartitionState.Partitions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartitionState.Partitions(childComplexity), true
+	case "PartitionState.period":
+		if e.ComplexityRoot.PartitionState.Period == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartitionState.Period(childComplexity), true
+	case "PartitionState.premade":
+		if e.ComplexityRoot.PartitionState.Premade == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartitionState.Premade(childComplexity), true
+	case "PartitionState.retention":
+		if e.ComplexityRoot.PartitionState.Retention == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartitionState.Retention(childComplexity), true
+
 	case "Query.apiKeys":
 		if e.ComplexityRoot.Query.APIKeys == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Query.APIKeys(childComplexity), true
+	case "Query.auditSettings":
+		if e.ComplexityRoot.Query.AuditSettings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.AuditSettings(childComplexity), true
 	case "Query.capabilities":
 		if e.ComplexityRoot.Query.Capabilities == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Query.Capabilities(childComplexity), true
+	case "Query.dashboard":
+		if e.ComplexityRoot.Query.Dashboard == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Dashboard(childComplexity), true
 	case "Query.document":
 		if e.ComplexityRoot.Query.Document == nil {
 			break
@@ -1400,6 +1997,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.DocumentsConnection(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.DocumentFilter), args["orderBy"].(*model.DocumentOrder)), true
+	case "Query.indexAdvice":
+		if e.ComplexityRoot.Query.IndexAdvice == nil {
+			break
+		}
+
+		args, err := ec.field_Query_indexAdvice_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.IndexAdvice(childComplexity, args["query"].(string)), true
 
 	case "Query.job":
 		if e.ComplexityRoot.Query.Job == nil {
@@ -1440,6 +2048,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.JobsConnection(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.JobFilter), args["orderBy"].(*model.JobOrder)), true
+	case "Query.maintenanceRuns":
+		if e.ComplexityRoot.Query.MaintenanceRuns == nil {
+			break
+		}
+
+		args, err := ec.field_Query_maintenanceRuns_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.MaintenanceRuns(childComplexity, args["first"].(int), args["task"].(*string)), true
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
 			break
@@ -1462,6 +2081,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Nodes(childComplexity, args["nodeIds"].([]string)), true
+	case "Query.partitions":
+		if e.ComplexityRoot.Query.Partitions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Partitions(childComplexity), true
 	case "Query.searchDocuments":
 		if e.ComplexityRoot.Query.SearchDocuments == nil {
 			break
@@ -1501,6 +2126,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.SimilarDocuments(childComplexity, args["documentId"].(*string), args["vector"].([]float64), args["text"].(*string), args["first"].(int), args["filter"].(*model.SimilarFilter)), true
+	case "Query.slowQueries":
+		if e.ComplexityRoot.Query.SlowQueries == nil {
+			break
+		}
+
+		args, err := ec.field_Query_slowQueries_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SlowQueries(childComplexity, args["first"].(int)), true
+	case "Query.tableSizes":
+		if e.ComplexityRoot.Query.TableSizes == nil {
+			break
+		}
+
+		args, err := ec.field_Query_tableSizes_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TableSizes(childComplexity, args["first"].(int)), true
 	case "Query.user":
 		if e.ComplexityRoot.Query.User == nil {
 			break
@@ -1540,6 +2187,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
+
+	case "RefreshDashboardPayload.stats":
+		if e.ComplexityRoot.RefreshDashboardPayload.Stats == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RefreshDashboardPayload.Stats(childComplexity), true
 
 	case "RemoveSearchSynonymsPayload.synonyms":
 		if e.ComplexityRoot.RemoveSearchSynonymsPayload.Synonyms == nil {
@@ -1759,6 +2413,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SearchHit.Scores(childComplexity), true
 
+	case "SearchLatency.count":
+		if e.ComplexityRoot.SearchLatency.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchLatency.Count(childComplexity), true
+	case "SearchLatency.max":
+		if e.ComplexityRoot.SearchLatency.Max == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchLatency.Max(childComplexity), true
+	case "SearchLatency.p50":
+		if e.ComplexityRoot.SearchLatency.P50 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchLatency.P50(childComplexity), true
+	case "SearchLatency.p95":
+		if e.ComplexityRoot.SearchLatency.P95 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchLatency.P95(childComplexity), true
+	case "SearchLatency.since":
+		if e.ComplexityRoot.SearchLatency.Since == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchLatency.Since(childComplexity), true
+
 	case "SearchRange.length":
 		if e.ComplexityRoot.SearchRange.Length == nil {
 			break
@@ -1943,6 +2628,86 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SimilarDocument.Similarity(childComplexity), true
 
+	case "SlowQuery.calls":
+		if e.ComplexityRoot.SlowQuery.Calls == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SlowQuery.Calls(childComplexity), true
+	case "SlowQuery.maxMs":
+		if e.ComplexityRoot.SlowQuery.MaxMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SlowQuery.MaxMs(childComplexity), true
+	case "SlowQuery.meanMs":
+		if e.ComplexityRoot.SlowQuery.MeanMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SlowQuery.MeanMs(childComplexity), true
+	case "SlowQuery.name":
+		if e.ComplexityRoot.SlowQuery.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SlowQuery.Name(childComplexity), true
+	case "SlowQuery.queryId":
+		if e.ComplexityRoot.SlowQuery.QueryID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SlowQuery.QueryID(childComplexity), true
+	case "SlowQuery.role":
+		if e.ComplexityRoot.SlowQuery.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SlowQuery.Role(childComplexity), true
+	case "SlowQuery.rows":
+		if e.ComplexityRoot.SlowQuery.Rows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SlowQuery.Rows(childComplexity), true
+	case "SlowQuery.snippet":
+		if e.ComplexityRoot.SlowQuery.Snippet == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SlowQuery.Snippet(childComplexity), true
+	case "SlowQuery.totalSeconds":
+		if e.ComplexityRoot.SlowQuery.TotalSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SlowQuery.TotalSeconds(childComplexity), true
+
+	case "StorageUse.bytes":
+		if e.ComplexityRoot.StorageUse.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StorageUse.Bytes(childComplexity), true
+	case "StorageUse.isEstimate":
+		if e.ComplexityRoot.StorageUse.IsEstimate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StorageUse.IsEstimate(childComplexity), true
+	case "StorageUse.kind":
+		if e.ComplexityRoot.StorageUse.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StorageUse.Kind(childComplexity), true
+	case "StorageUse.rows":
+		if e.ComplexityRoot.StorageUse.Rows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StorageUse.Rows(childComplexity), true
+
 	case "Subscription.jobUpdates":
 		if e.ComplexityRoot.Subscription.JobUpdates == nil {
 			break
@@ -1954,6 +2719,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.JobUpdates(childComplexity, args["ids"].([]string), args["types"].([]string), args["statuses"].([]job.State), args["after"].(*string)), true
+
+	case "TableSize.deadRows":
+		if e.ComplexityRoot.TableSize.DeadRows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TableSize.DeadRows(childComplexity), true
+	case "TableSize.estimatedRows":
+		if e.ComplexityRoot.TableSize.EstimatedRows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TableSize.EstimatedRows(childComplexity), true
+	case "TableSize.indexBytes":
+		if e.ComplexityRoot.TableSize.IndexBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TableSize.IndexBytes(childComplexity), true
+	case "TableSize.lastVacuumAt":
+		if e.ComplexityRoot.TableSize.LastVacuumAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TableSize.LastVacuumAt(childComplexity), true
+	case "TableSize.name":
+		if e.ComplexityRoot.TableSize.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TableSize.Name(childComplexity), true
+	case "TableSize.partitions":
+		if e.ComplexityRoot.TableSize.Partitions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TableSize.Partitions(childComplexity), true
+	case "TableSize.tableBytes":
+		if e.ComplexityRoot.TableSize.TableBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TableSize.TableBytes(childComplexity), true
 
 	case "Tenant.createdAt":
 		if e.ComplexityRoot.Tenant.CreatedAt == nil {
@@ -2424,6 +3232,165 @@ type Capability {
   version: String!
   "What answers without it; empty for what is always there."
   fallback: String!
+}
+`, BuiltIn: false},
+	{Name: "../schema/dashboard.graphqls", Input: `"What a tenant's people look at. Each field is read on its own, when it is asked for."
+type Dashboard {
+  "The documents in two numbers, as of the last refresh (every 5 minutes, or ` + "`" + `refreshDashboard` + "`" + `)."
+  stats("Count them now instead. Takes some 0.1 s for a million documents." fresh: Boolean! = false): DashboardStats!
+  "How many documents were created in each month (UTC), ascending. Of more than 20,000 documents, those that the last refresh saw are not counted again."
+  pivot(
+    "This month and those before it, 1 to 60."
+    months: Int! = 6
+    "List months without documents, too."
+    fillGaps: Boolean! = false
+    "Count all documents now."
+    fresh: Boolean! = false
+  ): [MonthCount!]! @listSize(slicingArguments: ["months"])
+  "How many jobs of each type there are, by status, without those in the archive."
+  breakdown("Count all jobs now; otherwise, of more than 10,000 done jobs, only those since the last count." fresh: Boolean! = false): [JobTypeCount!]! @listSize(assumedSize: 20)
+  "How many jobs ended and how long they took, by time and type, ascending, without empty points."
+  jobSeries(
+    "The length of a point."
+    bucket: SeriesBucket! = HOUR
+    "How many points up to now, the current one included: up to 180 minutes, 168 hours or 92 days."
+    last: Int! = 24
+    "Only jobs of this type."
+    type: String
+  ): [JobSeriesPoint!]! @listSize(slicingArguments: ["last"])
+  "The most frequent errors of failed jobs. Of more than 10,000 failures, the newest are read."
+  jobErrors(
+    "How many groups, 1 to 100."
+    first: Int! = 10
+    "How far back, 1 to 90 days. Failed jobs are kept for 30."
+    days: Int! = 7
+  ): [JobErrorGroup!]!
+  "What the tenant's data take on disk, without indexes."
+  storage: [StorageUse!]! @listSize(assumedSize: 5)
+  "How long searches took within the last half hour to hour, as measured by the server process that answers; null when it has seen none."
+  searchLatency: SearchLatency
+}
+
+"A tenant's documents in two numbers."
+type DashboardStats {
+  "The tenant's uuid."
+  tenantId: ID!
+  "How many documents there are."
+  documentCount: Int64!
+  "When the newest one was created, null without any."
+  newestDocumentAt: Time
+  "When this was counted; null before the first refresh."
+  updatedAt: Time
+}
+
+"How many documents were created in a month."
+type MonthCount {
+  "The month in UTC, such as 2026-01."
+  month: String!
+  "How many."
+  count: Int64!
+}
+
+"How many jobs of a type there are, by status."
+type JobTypeCount {
+  "The type."
+  type: String!
+  "Waiting, or due later."
+  pending: Int64!
+  "Being run."
+  running: Int64!
+  "Ended well."
+  done: Int64!
+  "Failed for good, or cancelled."
+  failed: Int64!
+}
+
+"The length of a point of a series."
+enum SeriesBucket {
+  "A minute."
+  MINUTE
+  "An hour."
+  HOUR
+  "A day, in UTC."
+  DAY
+}
+
+"What became of the jobs of a type within some time. Times are in milliseconds, of each job's last attempt; null when none was run."
+type JobSeriesPoint {
+  "Where the point begins."
+  at: Time!
+  "The type."
+  type: String!
+  "How many ended well."
+  done: Int64!
+  "How many failed for good or were cancelled."
+  failed: Int64!
+  "Half of them waited no longer than this after they were due."
+  waitP50: Float
+  "95 of 100 waited no longer than this."
+  waitP95: Float
+  "Half of them ran no longer than this."
+  runP50: Float
+  "95 of 100 ran no longer than this."
+  runP95: Float
+}
+
+"Failed jobs of a type whose errors differ only in ids, numbers and quoted text."
+type JobErrorGroup {
+  "The type."
+  type: String!
+  "The error, with signs in place of what differs."
+  pattern: String!
+  "How many jobs."
+  count: Int64!
+  "When the last one failed."
+  lastAt: Time!
+  "Which one that was."
+  lastJobId: ID!
+  "Its error, at most 500 characters."
+  example: String!
+}
+
+"What one kind of data takes."
+type StorageUse {
+  "documents, jobs or files."
+  kind: String!
+  "How many."
+  rows: Int64!
+  "Bytes without indexes; of files, those of their contents."
+  bytes: Int64!
+  "The bytes are the number of rows times the mean size of a row of the whole table."
+  isEstimate: Boolean!
+}
+
+"How long searches took, in milliseconds, with the wait for a connection."
+type SearchLatency {
+  "Since when this process has measured."
+  since: Time!
+  "How many searches."
+  count: Int64!
+  "The median, at most 10 % above the true one."
+  p50: Float!
+  "The 95th percentile, at most 10 % above the true one."
+  p95: Float!
+  "The slowest."
+  max: Float!
+}
+
+extend type Query {
+  "Counts and series of the tenant's documents and jobs."
+  dashboard: Dashboard! @auth(scope: "dashboard:read")
+}
+
+extend type Mutation {
+  "Brings the statistics of documents up to date. Calls at the same time share one refresh, and between two the server rests for as long as the last one took."
+  refreshDashboard: RefreshDashboardPayload! @auth(scope: "dashboard:write")
+}
+
+"The refreshed statistics."
+type RefreshDashboardPayload {
+  "As of this refresh."
+  stats: DashboardStats!
 }
 `, BuiltIn: false},
 	{Name: "../schema/document.graphqls", Input: `"A text with a title, and what it can be found by."
@@ -3125,6 +4092,148 @@ type RetryJobPayload {
   job: Job!
 }
 `, BuiltIn: false},
+	{Name: "../schema/operator.graphqls", Input: `"A statement of the whole server that took much time, by pg_stat_statements."
+type SlowQuery {
+  "The statement's number in pg_stat_statements."
+  queryId: String
+  "Its name in this program, such as job.Claim; null for statements of others."
+  name: String
+  "Its first 100 characters without comments and values; null when the server does not let its owner read it."
+  snippet: String
+  "How often it ran."
+  calls: Int64!
+  "Seconds in all."
+  totalSeconds: Float!
+  "Milliseconds on average."
+  meanMs: Float!
+  "Milliseconds of the slowest run."
+  maxMs: Float!
+  "Rows it returned or changed, in all."
+  rows: Int64!
+  "The role that ran it."
+  role: String!
+}
+
+"What an index would change for a statement, by the planner's estimates. Nothing is executed."
+type IndexAdvice {
+  "How the advice was made: ` + "`" + `hypopg` + "`" + ` (the planner was given the indexes hypothetically) or ` + "`" + `plan` + "`" + ` (read from the plan alone)."
+  method: String!
+  "The planner's cost now."
+  costBefore: Float!
+  "The planner's cost with all suggestions; null when that cannot be known."
+  costAfter: Float
+  "Indexes that would help; none when the planner would not use any."
+  suggestions: [IndexSuggestion!]! @listSize(assumedSize: 5)
+  "What this does not know."
+  notes: [String!]!
+}
+
+"An index that would help."
+type IndexSuggestion {
+  "The command that makes it. On a busy table make it CONCURRENTLY."
+  statement: String!
+  "Its table."
+  table: String!
+  "How large it would be, in bytes; null when that cannot be known."
+  estimatedBytes: Int64
+}
+
+"A table of the whole server, its partitions and its indexes in one."
+type TableSize {
+  "The name; of another schema than public with the schema."
+  name: String!
+  "How many rows the server believes it has."
+  estimatedRows: Int64!
+  "Bytes of the rows, with large values."
+  tableBytes: Int64!
+  "Bytes of the indexes."
+  indexBytes: Int64!
+  "Rows that are dead and not yet removed."
+  deadRows: Int64!
+  "How many partitions it has, 0 when it is not partitioned."
+  partitions: Int!
+  "When it, or its last partition, was last vacuumed."
+  lastVacuumAt: Time
+}
+
+"How pgaudit is set."
+type AuditSettings {
+  "The server has loaded pgaudit."
+  isLoaded: Boolean!
+  "What is logged of every session (` + "`" + `pgaudit.log` + "`" + `)."
+  log: String
+  "Statements that touch only the catalogue are logged, too."
+  logCatalog: Boolean
+  "The values of statements are logged, too."
+  logParameter: Boolean
+  "The role whose grants say which tables are audited as objects (` + "`" + `pgaudit.role` + "`" + `)."
+  role: String
+  "The tables that role may touch."
+  auditedTables: [String!]!
+  "What is missing for an audit of every write, every change of the schema and every read of documents."
+  missing: [String!]!
+}
+
+"How a table that is partitioned by time stands."
+type PartitionState {
+  "The table."
+  parent: String!
+  "month or day."
+  period: String!
+  "How many partitions with a date it has."
+  partitions: Int!
+  "The oldest."
+  oldest: String
+  "The newest."
+  newest: String
+  "How many periods ahead shall be made."
+  premade: Int!
+  "How many periods ahead are made."
+  madeAhead: Int!
+  "Rows outside of all partitions; 10001 stands for more than 10,000."
+  defaultRows: Int64!
+  "How long its partitions are kept by core.partition_config; null is for ever, or as another setting says."
+  retention: String
+  "Partitions that are out of the table and wait for their objects to be removed."
+  detached: Int!
+}
+
+"One run of a scheduled task."
+type MaintenanceRun {
+  "The task."
+  task: String!
+  "The moment it was due."
+  tick: Time!
+  "When it began."
+  startedAt: Time!
+  "When it ended; null while it runs, or when its worker died."
+  finishedAt: Time
+  "What it did, or why it failed."
+  outcome: String
+  "It failed."
+  failed: Boolean!
+}
+
+extend type Query {
+  "The statements of this database that took most time. NOT_IMPLEMENTED without pg_stat_statements."
+  slowQueries("How many, 1 to 100." first: Int! = 10): [SlowQuery!]! @auth(scope: "operator:read")
+  "Which indexes would make a statement cheaper. It is planned as the API's role and never executed."
+  indexAdvice("One SELECT, INSERT, UPDATE, DELETE or MERGE; $1 and so on may stand for values. At most 20,000 characters." query: String!): IndexAdvice! @auth(scope: "operator:read")
+  "The largest tables."
+  tableSizes("How many, 1 to 100." first: Int! = 20): [TableSize!]! @auth(scope: "operator:read")
+  "How pgaudit is set, and what is missing."
+  auditSettings: AuditSettings! @auth(scope: "operator:read")
+  "How the tables that are partitioned by time stand."
+  partitions: [PartitionState!]! @auth(scope: "operator:read") @listSize(assumedSize: 10)
+  "The last runs of scheduled tasks, newest first. They are kept for 30 days."
+  maintenanceRuns(
+    "How many, 1 to 100."
+    first: Int! = 20
+    "Only of this task."
+    task: String
+  ): [MaintenanceRun!]! @auth(scope: "operator:read")
+}
+`, BuiltIn: false},
 	{Name: "../schema/search.graphqls", Input: `"How search reads the query."
 enum SearchMode {
   "Words, \"phrases\", -exclusions, ` + "`" + `or` + "`" + ` and prefixes such as postg*, stemmed in the language, accents folded. Synonyms of the tenant count."
@@ -3568,6 +4677,26 @@ func (ec *executionContext) childFields_ApiKey(ctx context.Context, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type ApiKey", field.Name)
 }
 
+func (ec *executionContext) childFields_AuditSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "isLoaded":
+		return ec.fieldContext_AuditSettings_isLoaded(ctx, field)
+	case "log":
+		return ec.fieldContext_AuditSettings_log(ctx, field)
+	case "logCatalog":
+		return ec.fieldContext_AuditSettings_logCatalog(ctx, field)
+	case "logParameter":
+		return ec.fieldContext_AuditSettings_logParameter(ctx, field)
+	case "role":
+		return ec.fieldContext_AuditSettings_role(ctx, field)
+	case "auditedTables":
+		return ec.fieldContext_AuditSettings_auditedTables(ctx, field)
+	case "missing":
+		return ec.fieldContext_AuditSettings_missing(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditSettings", field.Name)
+}
+
 func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
@@ -3638,6 +4767,40 @@ func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, f
 		return ec.fieldContext_CreateUserPayload_user(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateUserPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Dashboard(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "stats":
+		return ec.fieldContext_Dashboard_stats(ctx, field)
+	case "pivot":
+		return ec.fieldContext_Dashboard_pivot(ctx, field)
+	case "breakdown":
+		return ec.fieldContext_Dashboard_breakdown(ctx, field)
+	case "jobSeries":
+		return ec.fieldContext_Dashboard_jobSeries(ctx, field)
+	case "jobErrors":
+		return ec.fieldContext_Dashboard_jobErrors(ctx, field)
+	case "storage":
+		return ec.fieldContext_Dashboard_storage(ctx, field)
+	case "searchLatency":
+		return ec.fieldContext_Dashboard_searchLatency(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Dashboard", field.Name)
+}
+
+func (ec *executionContext) childFields_DashboardStats(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "tenantId":
+		return ec.fieldContext_DashboardStats_tenantId(ctx, field)
+	case "documentCount":
+		return ec.fieldContext_DashboardStats_documentCount(ctx, field)
+	case "newestDocumentAt":
+		return ec.fieldContext_DashboardStats_newestDocumentAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_DashboardStats_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DashboardStats", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteDocumentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3760,6 +4923,34 @@ func (ec *executionContext) childFields_FacetCount(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type FacetCount", field.Name)
 }
 
+func (ec *executionContext) childFields_IndexAdvice(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "method":
+		return ec.fieldContext_IndexAdvice_method(ctx, field)
+	case "costBefore":
+		return ec.fieldContext_IndexAdvice_costBefore(ctx, field)
+	case "costAfter":
+		return ec.fieldContext_IndexAdvice_costAfter(ctx, field)
+	case "suggestions":
+		return ec.fieldContext_IndexAdvice_suggestions(ctx, field)
+	case "notes":
+		return ec.fieldContext_IndexAdvice_notes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IndexAdvice", field.Name)
+}
+
+func (ec *executionContext) childFields_IndexSuggestion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "statement":
+		return ec.fieldContext_IndexSuggestion_statement(ctx, field)
+	case "table":
+		return ec.fieldContext_IndexSuggestion_table(ctx, field)
+	case "estimatedBytes":
+		return ec.fieldContext_IndexSuggestion_estimatedBytes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IndexSuggestion", field.Name)
+}
+
 func (ec *executionContext) childFields_IssueTokenPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "token":
@@ -3840,6 +5031,46 @@ func (ec *executionContext) childFields_JobEdge(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type JobEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_JobErrorGroup(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "type":
+		return ec.fieldContext_JobErrorGroup_type(ctx, field)
+	case "pattern":
+		return ec.fieldContext_JobErrorGroup_pattern(ctx, field)
+	case "count":
+		return ec.fieldContext_JobErrorGroup_count(ctx, field)
+	case "lastAt":
+		return ec.fieldContext_JobErrorGroup_lastAt(ctx, field)
+	case "lastJobId":
+		return ec.fieldContext_JobErrorGroup_lastJobId(ctx, field)
+	case "example":
+		return ec.fieldContext_JobErrorGroup_example(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JobErrorGroup", field.Name)
+}
+
+func (ec *executionContext) childFields_JobSeriesPoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "at":
+		return ec.fieldContext_JobSeriesPoint_at(ctx, field)
+	case "type":
+		return ec.fieldContext_JobSeriesPoint_type(ctx, field)
+	case "done":
+		return ec.fieldContext_JobSeriesPoint_done(ctx, field)
+	case "failed":
+		return ec.fieldContext_JobSeriesPoint_failed(ctx, field)
+	case "waitP50":
+		return ec.fieldContext_JobSeriesPoint_waitP50(ctx, field)
+	case "waitP95":
+		return ec.fieldContext_JobSeriesPoint_waitP95(ctx, field)
+	case "runP50":
+		return ec.fieldContext_JobSeriesPoint_runP50(ctx, field)
+	case "runP95":
+		return ec.fieldContext_JobSeriesPoint_runP95(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JobSeriesPoint", field.Name)
+}
+
 func (ec *executionContext) childFields_JobType(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "type":
@@ -3850,6 +5081,22 @@ func (ec *executionContext) childFields_JobType(ctx context.Context, field graph
 		return ec.fieldContext_JobType_payloadSchema(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type JobType", field.Name)
+}
+
+func (ec *executionContext) childFields_JobTypeCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "type":
+		return ec.fieldContext_JobTypeCount_type(ctx, field)
+	case "pending":
+		return ec.fieldContext_JobTypeCount_pending(ctx, field)
+	case "running":
+		return ec.fieldContext_JobTypeCount_running(ctx, field)
+	case "done":
+		return ec.fieldContext_JobTypeCount_done(ctx, field)
+	case "failed":
+		return ec.fieldContext_JobTypeCount_failed(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JobTypeCount", field.Name)
 }
 
 func (ec *executionContext) childFields_JobUpdate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3878,6 +5125,24 @@ func (ec *executionContext) childFields_JobUpdate(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type JobUpdate", field.Name)
 }
 
+func (ec *executionContext) childFields_MaintenanceRun(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_MaintenanceRun_task(ctx, field)
+	case "tick":
+		return ec.fieldContext_MaintenanceRun_tick(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_MaintenanceRun_startedAt(ctx, field)
+	case "finishedAt":
+		return ec.fieldContext_MaintenanceRun_finishedAt(ctx, field)
+	case "outcome":
+		return ec.fieldContext_MaintenanceRun_outcome(ctx, field)
+	case "failed":
+		return ec.fieldContext_MaintenanceRun_failed(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MaintenanceRun", field.Name)
+}
+
 func (ec *executionContext) childFields_MetadataFacet(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -3886,6 +5151,16 @@ func (ec *executionContext) childFields_MetadataFacet(ctx context.Context, field
 		return ec.fieldContext_MetadataFacet_values(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MetadataFacet", field.Name)
+}
+
+func (ec *executionContext) childFields_MonthCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "month":
+		return ec.fieldContext_MonthCount_month(ctx, field)
+	case "count":
+		return ec.fieldContext_MonthCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MonthCount", field.Name)
 }
 
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3900,6 +5175,40 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 		return ec.fieldContext_PageInfo_endCursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
+}
+
+func (ec *executionContext) childFields_PartitionState(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "parent":
+		return ec.fieldContext_PartitionState_parent(ctx, field)
+	case "period":
+		return ec.fieldContext_PartitionState_period(ctx, field)
+	case "partitions":
+		return ec.fieldContext_PartitionState_partitions(ctx, field)
+	case "oldest":
+		return ec.fieldContext_PartitionState_oldest(ctx, field)
+	case "newest":
+		return ec.fieldContext_PartitionState_newest(ctx, field)
+	case "premade":
+		return ec.fieldContext_PartitionState_premade(ctx, field)
+	case "madeAhead":
+		return ec.fieldContext_PartitionState_madeAhead(ctx, field)
+	case "defaultRows":
+		return ec.fieldContext_PartitionState_defaultRows(ctx, field)
+	case "retention":
+		return ec.fieldContext_PartitionState_retention(ctx, field)
+	case "detached":
+		return ec.fieldContext_PartitionState_detached(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PartitionState", field.Name)
+}
+
+func (ec *executionContext) childFields_RefreshDashboardPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "stats":
+		return ec.fieldContext_RefreshDashboardPayload_stats(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RefreshDashboardPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RemoveSearchSynonymsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4028,6 +5337,22 @@ func (ec *executionContext) childFields_SearchHit(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type SearchHit", field.Name)
 }
 
+func (ec *executionContext) childFields_SearchLatency(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "since":
+		return ec.fieldContext_SearchLatency_since(ctx, field)
+	case "count":
+		return ec.fieldContext_SearchLatency_count(ctx, field)
+	case "p50":
+		return ec.fieldContext_SearchLatency_p50(ctx, field)
+	case "p95":
+		return ec.fieldContext_SearchLatency_p95(ctx, field)
+	case "max":
+		return ec.fieldContext_SearchLatency_max(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchLatency", field.Name)
+}
+
 func (ec *executionContext) childFields_SearchRange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "start":
@@ -4148,6 +5473,64 @@ func (ec *executionContext) childFields_SimilarDocument(ctx context.Context, fie
 		return ec.fieldContext_SimilarDocument_similarity(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SimilarDocument", field.Name)
+}
+
+func (ec *executionContext) childFields_SlowQuery(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "queryId":
+		return ec.fieldContext_SlowQuery_queryId(ctx, field)
+	case "name":
+		return ec.fieldContext_SlowQuery_name(ctx, field)
+	case "snippet":
+		return ec.fieldContext_SlowQuery_snippet(ctx, field)
+	case "calls":
+		return ec.fieldContext_SlowQuery_calls(ctx, field)
+	case "totalSeconds":
+		return ec.fieldContext_SlowQuery_totalSeconds(ctx, field)
+	case "meanMs":
+		return ec.fieldContext_SlowQuery_meanMs(ctx, field)
+	case "maxMs":
+		return ec.fieldContext_SlowQuery_maxMs(ctx, field)
+	case "rows":
+		return ec.fieldContext_SlowQuery_rows(ctx, field)
+	case "role":
+		return ec.fieldContext_SlowQuery_role(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SlowQuery", field.Name)
+}
+
+func (ec *executionContext) childFields_StorageUse(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_StorageUse_kind(ctx, field)
+	case "rows":
+		return ec.fieldContext_StorageUse_rows(ctx, field)
+	case "bytes":
+		return ec.fieldContext_StorageUse_bytes(ctx, field)
+	case "isEstimate":
+		return ec.fieldContext_StorageUse_isEstimate(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StorageUse", field.Name)
+}
+
+func (ec *executionContext) childFields_TableSize(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_TableSize_name(ctx, field)
+	case "estimatedRows":
+		return ec.fieldContext_TableSize_estimatedRows(ctx, field)
+	case "tableBytes":
+		return ec.fieldContext_TableSize_tableBytes(ctx, field)
+	case "indexBytes":
+		return ec.fieldContext_TableSize_indexBytes(ctx, field)
+	case "deadRows":
+		return ec.fieldContext_TableSize_deadRows(ctx, field)
+	case "partitions":
+		return ec.fieldContext_TableSize_partitions(ctx, field)
+	case "lastVacuumAt":
+		return ec.fieldContext_TableSize_lastVacuumAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TableSize", field.Name)
 }
 
 func (ec *executionContext) childFields_Tenant(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4347,6 +5730,116 @@ func (ec *executionContext) dir_auth_args(ctx context.Context, rawArgs map[strin
 		return nil, err
 	}
 	args["scope"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Dashboard_breakdown_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "fresh",
+		func(ctx context.Context, v any) (bool, error) {
+			return ec.unmarshalNBoolean2bool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["fresh"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Dashboard_jobErrors_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "days",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["days"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Dashboard_jobSeries_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "bucket",
+		func(ctx context.Context, v any) (model.SeriesBucket, error) {
+			return ec.unmarshalNSeriesBucket2stackforgeᚋgraphᚋmodelᚐSeriesBucket(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["bucket"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "type",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["type"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Dashboard_pivot_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "months",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["months"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "fillGaps",
+		func(ctx context.Context, v any) (bool, error) {
+			return ec.unmarshalNBoolean2bool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["fillGaps"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "fresh",
+		func(ctx context.Context, v any) (bool, error) {
+			return ec.unmarshalNBoolean2bool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["fresh"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Dashboard_stats_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "fresh",
+		func(ctx context.Context, v any) (bool, error) {
+			return ec.unmarshalNBoolean2bool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["fresh"] = arg0
 	return args, nil
 }
 
@@ -4666,6 +6159,20 @@ func (ec *executionContext) field_Query_documents_args(ctx context.Context, rawA
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_indexAdvice_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "query",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["query"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_job_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4777,6 +6284,28 @@ func (ec *executionContext) field_Query_jobs_args(ctx context.Context, rawArgs m
 		return nil, err
 	}
 	args["orderBy"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_maintenanceRuns_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "task",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["task"] = arg1
 	return args, nil
 }
 
@@ -5015,6 +6544,34 @@ func (ec *executionContext) field_Query_similarDocuments_args(ctx context.Contex
 		return nil, err
 	}
 	args["filter"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_slowQueries_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_tableSizes_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
 	return args, nil
 }
 
@@ -5424,6 +6981,167 @@ func (ec *executionContext) fieldContext_ApiKey_lastUsedAt(_ context.Context, fi
 	return graphql.NewScalarFieldContext("ApiKey", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
+func (ec *executionContext) _AuditSettings_isLoaded(ctx context.Context, field graphql.CollectedField, obj *operator.AuditSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditSettings_isLoaded(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsLoaded, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditSettings_isLoaded(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditSettings", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _AuditSettings_log(ctx context.Context, field graphql.CollectedField, obj *operator.AuditSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditSettings_log(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Log, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditSettings_log(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditSettings", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _AuditSettings_logCatalog(ctx context.Context, field graphql.CollectedField, obj *operator.AuditSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditSettings_logCatalog(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LogCatalog, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditSettings_logCatalog(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditSettings", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _AuditSettings_logParameter(ctx context.Context, field graphql.CollectedField, obj *operator.AuditSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditSettings_logParameter(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LogParameter, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditSettings_logParameter(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditSettings", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _AuditSettings_role(ctx context.Context, field graphql.CollectedField, obj *operator.AuditSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditSettings_role(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Role, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditSettings_role(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditSettings", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _AuditSettings_auditedTables(ctx context.Context, field graphql.CollectedField, obj *operator.AuditSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditSettings_auditedTables(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AuditedTables, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditSettings_auditedTables(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditSettings", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _AuditSettings_missing(ctx context.Context, field graphql.CollectedField, obj *operator.AuditSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditSettings_missing(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Missing, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditSettings_missing(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditSettings", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _CancelJobPayload_job(ctx context.Context, field graphql.CollectedField, obj *model.CancelJobPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5830,6 +7548,382 @@ func (ec *executionContext) fieldContext_CreateUserPayload_user(_ context.Contex
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _Dashboard_stats(ctx context.Context, field graphql.CollectedField, obj *dashboard.Dashboard) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Dashboard_stats(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Dashboard().Stats(ctx, obj, fc.Args["fresh"].(bool))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v dashboard.Stats) graphql.Marshaler {
+			return ec.marshalNDashboardStats2stackforgeᚋrepoᚋdashboardᚐStats(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Dashboard_stats(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Dashboard",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DashboardStats(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Dashboard_stats_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Dashboard_pivot(ctx context.Context, field graphql.CollectedField, obj *dashboard.Dashboard) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Dashboard_pivot(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Dashboard().Pivot(ctx, obj, fc.Args["months"].(int), fc.Args["fillGaps"].(bool), fc.Args["fresh"].(bool))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dashboard.MonthCount) graphql.Marshaler {
+			return ec.marshalNMonthCount2ᚕstackforgeᚋrepoᚋdashboardᚐMonthCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Dashboard_pivot(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Dashboard",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MonthCount(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Dashboard_pivot_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Dashboard_breakdown(ctx context.Context, field graphql.CollectedField, obj *dashboard.Dashboard) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Dashboard_breakdown(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Dashboard().Breakdown(ctx, obj, fc.Args["fresh"].(bool))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dashboard.TypeCount) graphql.Marshaler {
+			return ec.marshalNJobTypeCount2ᚕstackforgeᚋrepoᚋdashboardᚐTypeCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Dashboard_breakdown(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Dashboard",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_JobTypeCount(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Dashboard_breakdown_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Dashboard_jobSeries(ctx context.Context, field graphql.CollectedField, obj *dashboard.Dashboard) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Dashboard_jobSeries(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Dashboard().JobSeries(ctx, obj, fc.Args["bucket"].(model.SeriesBucket), fc.Args["last"].(int), fc.Args["type"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dashboard.SeriesPoint) graphql.Marshaler {
+			return ec.marshalNJobSeriesPoint2ᚕstackforgeᚋrepoᚋdashboardᚐSeriesPointᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Dashboard_jobSeries(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Dashboard",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_JobSeriesPoint(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Dashboard_jobSeries_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Dashboard_jobErrors(ctx context.Context, field graphql.CollectedField, obj *dashboard.Dashboard) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Dashboard_jobErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Dashboard().JobErrors(ctx, obj, fc.Args["first"].(int), fc.Args["days"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dashboard.ErrorGroup) graphql.Marshaler {
+			return ec.marshalNJobErrorGroup2ᚕstackforgeᚋrepoᚋdashboardᚐErrorGroupᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Dashboard_jobErrors(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Dashboard",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_JobErrorGroup(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Dashboard_jobErrors_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Dashboard_storage(ctx context.Context, field graphql.CollectedField, obj *dashboard.Dashboard) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Dashboard_storage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Dashboard().Storage(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dashboard.StorageUse) graphql.Marshaler {
+			return ec.marshalNStorageUse2ᚕstackforgeᚋrepoᚋdashboardᚐStorageUseᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Dashboard_storage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Dashboard",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_StorageUse(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Dashboard_searchLatency(ctx context.Context, field graphql.CollectedField, obj *dashboard.Dashboard) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Dashboard_searchLatency(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Dashboard().SearchLatency(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *dashboard.Latency) graphql.Marshaler {
+			return ec.marshalOSearchLatency2ᚖstackforgeᚋrepoᚋdashboardᚐLatency(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Dashboard_searchLatency(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Dashboard",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SearchLatency(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DashboardStats_tenantId(ctx context.Context, field graphql.CollectedField, obj *dashboard.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DashboardStats_tenantId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TenantID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+			return ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DashboardStats_tenantId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DashboardStats", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _DashboardStats_documentCount(ctx context.Context, field graphql.CollectedField, obj *dashboard.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DashboardStats_documentCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DocumentCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DashboardStats_documentCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DashboardStats", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _DashboardStats_newestDocumentAt(ctx context.Context, field graphql.CollectedField, obj *dashboard.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DashboardStats_newestDocumentAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NewestDocumentAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DashboardStats_newestDocumentAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DashboardStats", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _DashboardStats_updatedAt(ctx context.Context, field graphql.CollectedField, obj *dashboard.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DashboardStats_updatedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DashboardStats_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DashboardStats", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
 func (ec *executionContext) _DeleteDocumentPayload_id(ctx context.Context, field graphql.CollectedField, obj *model.DeleteDocumentPayload) (ret graphql.Marshaler) {
@@ -6741,6 +8835,199 @@ func (ec *executionContext) fieldContext_FacetCount_count(_ context.Context, fie
 	return graphql.NewScalarFieldContext("FacetCount", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func (ec *executionContext) _IndexAdvice_method(ctx context.Context, field graphql.CollectedField, obj *operator.Advice) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IndexAdvice_method(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Method, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IndexAdvice_method(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IndexAdvice", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _IndexAdvice_costBefore(ctx context.Context, field graphql.CollectedField, obj *operator.Advice) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IndexAdvice_costBefore(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CostBefore, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IndexAdvice_costBefore(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IndexAdvice", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _IndexAdvice_costAfter(ctx context.Context, field graphql.CollectedField, obj *operator.Advice) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IndexAdvice_costAfter(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CostAfter, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_IndexAdvice_costAfter(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IndexAdvice", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _IndexAdvice_suggestions(ctx context.Context, field graphql.CollectedField, obj *operator.Advice) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IndexAdvice_suggestions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Suggestions, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []operator.Suggestion) graphql.Marshaler {
+			return ec.marshalNIndexSuggestion2ᚕstackforgeᚋrepoᚋoperatorᚐSuggestionᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IndexAdvice_suggestions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "IndexAdvice",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IndexSuggestion(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _IndexAdvice_notes(ctx context.Context, field graphql.CollectedField, obj *operator.Advice) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IndexAdvice_notes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Notes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IndexAdvice_notes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IndexAdvice", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _IndexSuggestion_statement(ctx context.Context, field graphql.CollectedField, obj *operator.Suggestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IndexSuggestion_statement(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Statement, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IndexSuggestion_statement(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IndexSuggestion", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _IndexSuggestion_table(ctx context.Context, field graphql.CollectedField, obj *operator.Suggestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IndexSuggestion_table(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Table, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IndexSuggestion_table(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IndexSuggestion", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _IndexSuggestion_estimatedBytes(ctx context.Context, field graphql.CollectedField, obj *operator.Suggestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IndexSuggestion_estimatedBytes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EstimatedBytes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOInt642ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_IndexSuggestion_estimatedBytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IndexSuggestion", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
 func (ec *executionContext) _IssueTokenPayload_token(ctx context.Context, field graphql.CollectedField, obj *model.IssueTokenPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7421,6 +9708,328 @@ func (ec *executionContext) fieldContext_JobEdge_cursor(_ context.Context, field
 	return graphql.NewScalarFieldContext("JobEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _JobErrorGroup_type(ctx context.Context, field graphql.CollectedField, obj *dashboard.ErrorGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobErrorGroup_type(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Type, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobErrorGroup_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobErrorGroup", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _JobErrorGroup_pattern(ctx context.Context, field graphql.CollectedField, obj *dashboard.ErrorGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobErrorGroup_pattern(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Pattern, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobErrorGroup_pattern(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobErrorGroup", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _JobErrorGroup_count(ctx context.Context, field graphql.CollectedField, obj *dashboard.ErrorGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobErrorGroup_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobErrorGroup_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobErrorGroup", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _JobErrorGroup_lastAt(ctx context.Context, field graphql.CollectedField, obj *dashboard.ErrorGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobErrorGroup_lastAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobErrorGroup_lastAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobErrorGroup", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _JobErrorGroup_lastJobId(ctx context.Context, field graphql.CollectedField, obj *dashboard.ErrorGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobErrorGroup_lastJobId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastJobID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNID2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobErrorGroup_lastJobId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobErrorGroup", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _JobErrorGroup_example(ctx context.Context, field graphql.CollectedField, obj *dashboard.ErrorGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobErrorGroup_example(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Example, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobErrorGroup_example(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobErrorGroup", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _JobSeriesPoint_at(ctx context.Context, field graphql.CollectedField, obj *dashboard.SeriesPoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobSeriesPoint_at(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobSeriesPoint_at(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobSeriesPoint", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _JobSeriesPoint_type(ctx context.Context, field graphql.CollectedField, obj *dashboard.SeriesPoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobSeriesPoint_type(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Type, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobSeriesPoint_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobSeriesPoint", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _JobSeriesPoint_done(ctx context.Context, field graphql.CollectedField, obj *dashboard.SeriesPoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobSeriesPoint_done(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Done, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobSeriesPoint_done(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobSeriesPoint", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _JobSeriesPoint_failed(ctx context.Context, field graphql.CollectedField, obj *dashboard.SeriesPoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobSeriesPoint_failed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Failed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobSeriesPoint_failed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobSeriesPoint", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _JobSeriesPoint_waitP50(ctx context.Context, field graphql.CollectedField, obj *dashboard.SeriesPoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobSeriesPoint_waitP50(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WaitP50, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_JobSeriesPoint_waitP50(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobSeriesPoint", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _JobSeriesPoint_waitP95(ctx context.Context, field graphql.CollectedField, obj *dashboard.SeriesPoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobSeriesPoint_waitP95(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WaitP95, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_JobSeriesPoint_waitP95(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobSeriesPoint", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _JobSeriesPoint_runP50(ctx context.Context, field graphql.CollectedField, obj *dashboard.SeriesPoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobSeriesPoint_runP50(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RunP50, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_JobSeriesPoint_runP50(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobSeriesPoint", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _JobSeriesPoint_runP95(ctx context.Context, field graphql.CollectedField, obj *dashboard.SeriesPoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobSeriesPoint_runP95(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RunP95, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_JobSeriesPoint_runP95(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobSeriesPoint", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
 func (ec *executionContext) _JobType_type(ctx context.Context, field graphql.CollectedField, obj *job.Type) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7488,6 +10097,121 @@ func (ec *executionContext) _JobType_payloadSchema(ctx context.Context, field gr
 }
 func (ec *executionContext) fieldContext_JobType_payloadSchema(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("JobType", field, false, false, errors.New("field of type JSON does not have child fields"))
+}
+
+func (ec *executionContext) _JobTypeCount_type(ctx context.Context, field graphql.CollectedField, obj *dashboard.TypeCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobTypeCount_type(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Type, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobTypeCount_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobTypeCount", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _JobTypeCount_pending(ctx context.Context, field graphql.CollectedField, obj *dashboard.TypeCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobTypeCount_pending(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Pending, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobTypeCount_pending(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobTypeCount", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _JobTypeCount_running(ctx context.Context, field graphql.CollectedField, obj *dashboard.TypeCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobTypeCount_running(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Running, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobTypeCount_running(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobTypeCount", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _JobTypeCount_done(ctx context.Context, field graphql.CollectedField, obj *dashboard.TypeCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobTypeCount_done(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Done, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobTypeCount_done(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobTypeCount", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _JobTypeCount_failed(ctx context.Context, field graphql.CollectedField, obj *dashboard.TypeCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobTypeCount_failed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Failed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobTypeCount_failed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobTypeCount", field, false, false, errors.New("field of type Int64 does not have child fields"))
 }
 
 func (ec *executionContext) _JobUpdate_jobId(ctx context.Context, field graphql.CollectedField, obj *model.JobUpdate) (ret graphql.Marshaler) {
@@ -7729,6 +10453,144 @@ func (ec *executionContext) fieldContext_JobUpdate_job(_ context.Context, field 
 	return fc, nil
 }
 
+func (ec *executionContext) _MaintenanceRun_task(ctx context.Context, field graphql.CollectedField, obj *operator.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MaintenanceRun_task(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Task, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MaintenanceRun_task(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceRun", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MaintenanceRun_tick(ctx context.Context, field graphql.CollectedField, obj *operator.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MaintenanceRun_tick(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Tick, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MaintenanceRun_tick(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceRun", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _MaintenanceRun_startedAt(ctx context.Context, field graphql.CollectedField, obj *operator.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MaintenanceRun_startedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StartedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MaintenanceRun_startedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceRun", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _MaintenanceRun_finishedAt(ctx context.Context, field graphql.CollectedField, obj *operator.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MaintenanceRun_finishedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FinishedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_MaintenanceRun_finishedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceRun", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _MaintenanceRun_outcome(ctx context.Context, field graphql.CollectedField, obj *operator.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MaintenanceRun_outcome(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Outcome, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_MaintenanceRun_outcome(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceRun", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MaintenanceRun_failed(ctx context.Context, field graphql.CollectedField, obj *operator.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MaintenanceRun_failed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Failed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MaintenanceRun_failed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceRun", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func (ec *executionContext) _MetadataFacet_key(ctx context.Context, field graphql.CollectedField, obj *search.MetadataFacet) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7779,6 +10641,102 @@ func (ec *executionContext) fieldContext_MetadataFacet_values(_ context.Context,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_FacetCount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _MonthCount_month(ctx context.Context, field graphql.CollectedField, obj *dashboard.MonthCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MonthCount_month(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Month, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MonthCount_month(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MonthCount", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MonthCount_count(ctx context.Context, field graphql.CollectedField, obj *dashboard.MonthCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MonthCount_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MonthCount_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MonthCount", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _Mutation_refreshDashboard(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_refreshDashboard(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Mutation().RefreshDashboard(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "dashboard:write")
+				if err != nil {
+					var zeroVal model.RefreshDashboardPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.RefreshDashboardPayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.RefreshDashboardPayload) graphql.Marshaler {
+			return ec.marshalNRefreshDashboardPayload2stackforgeᚋgraphᚋmodelᚐRefreshDashboardPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_refreshDashboard(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RefreshDashboardPayload(ctx, field)
 		},
 	}
 	return fc, nil
@@ -8776,6 +11734,236 @@ func (ec *executionContext) fieldContext_PageInfo_endCursor(_ context.Context, f
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _PartitionState_parent(ctx context.Context, field graphql.CollectedField, obj *operator.Partitions) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartitionState_parent(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Parent, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartitionState_parent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartitionState", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PartitionState_period(ctx context.Context, field graphql.CollectedField, obj *operator.Partitions) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartitionState_period(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Period, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartitionState_period(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartitionState", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PartitionState_partitions(ctx context.Context, field graphql.CollectedField, obj *operator.Partitions) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartitionState_partitions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Partitions, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartitionState_partitions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartitionState", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _PartitionState_oldest(ctx context.Context, field graphql.CollectedField, obj *operator.Partitions) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartitionState_oldest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Oldest, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PartitionState_oldest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartitionState", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PartitionState_newest(ctx context.Context, field graphql.CollectedField, obj *operator.Partitions) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartitionState_newest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Newest, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PartitionState_newest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartitionState", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PartitionState_premade(ctx context.Context, field graphql.CollectedField, obj *operator.Partitions) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartitionState_premade(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Premade, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartitionState_premade(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartitionState", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _PartitionState_madeAhead(ctx context.Context, field graphql.CollectedField, obj *operator.Partitions) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartitionState_madeAhead(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MadeAhead, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartitionState_madeAhead(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartitionState", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _PartitionState_defaultRows(ctx context.Context, field graphql.CollectedField, obj *operator.Partitions) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartitionState_defaultRows(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DefaultRows, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartitionState_defaultRows(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartitionState", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _PartitionState_retention(ctx context.Context, field graphql.CollectedField, obj *operator.Partitions) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartitionState_retention(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Retention, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PartitionState_retention(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartitionState", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PartitionState_detached(ctx context.Context, field graphql.CollectedField, obj *operator.Partitions) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartitionState_detached(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Detached, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartitionState_detached(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartitionState", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
 func (ec *executionContext) _Query_viewer(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8923,6 +12111,56 @@ func (ec *executionContext) fieldContext_Query_capabilities(_ context.Context, f
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Capability(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_dashboard(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_dashboard(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Dashboard(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "dashboard:read")
+				if err != nil {
+					var zeroVal dashboard.Dashboard
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal dashboard.Dashboard
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v dashboard.Dashboard) graphql.Marshaler {
+			return ec.marshalNDashboard2stackforgeᚋrepoᚋdashboardᚐDashboard(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_dashboard(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Dashboard(ctx, field)
 		},
 	}
 	return fc, nil
@@ -9586,6 +12824,354 @@ func (ec *executionContext) fieldContext_Query_jobTypes(_ context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_slowQueries(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_slowQueries(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().SlowQueries(ctx, fc.Args["first"].(int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "operator:read")
+				if err != nil {
+					var zeroVal []operator.SlowQuery
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal []operator.SlowQuery
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []operator.SlowQuery) graphql.Marshaler {
+			return ec.marshalNSlowQuery2ᚕstackforgeᚋrepoᚋoperatorᚐSlowQueryᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_slowQueries(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SlowQuery(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_slowQueries_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_indexAdvice(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_indexAdvice(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().IndexAdvice(ctx, fc.Args["query"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "operator:read")
+				if err != nil {
+					var zeroVal operator.Advice
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal operator.Advice
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v operator.Advice) graphql.Marshaler {
+			return ec.marshalNIndexAdvice2stackforgeᚋrepoᚋoperatorᚐAdvice(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_indexAdvice(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IndexAdvice(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_indexAdvice_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_tableSizes(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_tableSizes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TableSizes(ctx, fc.Args["first"].(int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "operator:read")
+				if err != nil {
+					var zeroVal []operator.TableSize
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal []operator.TableSize
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []operator.TableSize) graphql.Marshaler {
+			return ec.marshalNTableSize2ᚕstackforgeᚋrepoᚋoperatorᚐTableSizeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_tableSizes(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_TableSize(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_tableSizes_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_auditSettings(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_auditSettings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().AuditSettings(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "operator:read")
+				if err != nil {
+					var zeroVal operator.AuditSettings
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal operator.AuditSettings
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v operator.AuditSettings) graphql.Marshaler {
+			return ec.marshalNAuditSettings2stackforgeᚋrepoᚋoperatorᚐAuditSettings(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_auditSettings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AuditSettings(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_partitions(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_partitions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Partitions(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "operator:read")
+				if err != nil {
+					var zeroVal []operator.Partitions
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal []operator.Partitions
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []operator.Partitions) graphql.Marshaler {
+			return ec.marshalNPartitionState2ᚕstackforgeᚋrepoᚋoperatorᚐPartitionsᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_partitions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PartitionState(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_maintenanceRuns(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_maintenanceRuns(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().MaintenanceRuns(ctx, fc.Args["first"].(int), fc.Args["task"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "operator:read")
+				if err != nil {
+					var zeroVal []operator.Run
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal []operator.Run
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []operator.Run) graphql.Marshaler {
+			return ec.marshalNMaintenanceRun2ᚕstackforgeᚋrepoᚋoperatorᚐRunᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_maintenanceRuns(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MaintenanceRun(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_maintenanceRuns_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_searchDocuments(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9893,6 +13479,38 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields___Schema(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RefreshDashboardPayload_stats(ctx context.Context, field graphql.CollectedField, obj *model.RefreshDashboardPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RefreshDashboardPayload_stats(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Stats, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v dashboard.Stats) graphql.Marshaler {
+			return ec.marshalNDashboardStats2stackforgeᚋrepoᚋdashboardᚐStats(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RefreshDashboardPayload_stats(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RefreshDashboardPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DashboardStats(ctx, field)
 		},
 	}
 	return fc, nil
@@ -10843,6 +14461,121 @@ func (ec *executionContext) fieldContext_SearchHit_highlights(ctx context.Contex
 	return fc, nil
 }
 
+func (ec *executionContext) _SearchLatency_since(ctx context.Context, field graphql.CollectedField, obj *dashboard.Latency) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchLatency_since(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Since, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchLatency_since(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchLatency", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _SearchLatency_count(ctx context.Context, field graphql.CollectedField, obj *dashboard.Latency) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchLatency_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchLatency_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchLatency", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _SearchLatency_p50(ctx context.Context, field graphql.CollectedField, obj *dashboard.Latency) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchLatency_p50(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.P50, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchLatency_p50(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchLatency", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _SearchLatency_p95(ctx context.Context, field graphql.CollectedField, obj *dashboard.Latency) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchLatency_p95(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.P95, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchLatency_p95(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchLatency", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _SearchLatency_max(ctx context.Context, field graphql.CollectedField, obj *dashboard.Latency) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SearchLatency_max(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Max, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SearchLatency_max(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SearchLatency", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
 func (ec *executionContext) _SearchRange_start(ctx context.Context, field graphql.CollectedField, obj *search.Range) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11571,6 +15304,305 @@ func (ec *executionContext) fieldContext_SimilarDocument_similarity(_ context.Co
 	return graphql.NewScalarFieldContext("SimilarDocument", field, false, false, errors.New("field of type Float does not have child fields"))
 }
 
+func (ec *executionContext) _SlowQuery_queryId(ctx context.Context, field graphql.CollectedField, obj *operator.SlowQuery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SlowQuery_queryId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.QueryID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SlowQuery_queryId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SlowQuery", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SlowQuery_name(ctx context.Context, field graphql.CollectedField, obj *operator.SlowQuery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SlowQuery_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SlowQuery_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SlowQuery", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SlowQuery_snippet(ctx context.Context, field graphql.CollectedField, obj *operator.SlowQuery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SlowQuery_snippet(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Snippet, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SlowQuery_snippet(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SlowQuery", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SlowQuery_calls(ctx context.Context, field graphql.CollectedField, obj *operator.SlowQuery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SlowQuery_calls(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Calls, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SlowQuery_calls(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SlowQuery", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _SlowQuery_totalSeconds(ctx context.Context, field graphql.CollectedField, obj *operator.SlowQuery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SlowQuery_totalSeconds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalSeconds, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SlowQuery_totalSeconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SlowQuery", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _SlowQuery_meanMs(ctx context.Context, field graphql.CollectedField, obj *operator.SlowQuery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SlowQuery_meanMs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MeanMs, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SlowQuery_meanMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SlowQuery", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _SlowQuery_maxMs(ctx context.Context, field graphql.CollectedField, obj *operator.SlowQuery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SlowQuery_maxMs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MaxMs, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SlowQuery_maxMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SlowQuery", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _SlowQuery_rows(ctx context.Context, field graphql.CollectedField, obj *operator.SlowQuery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SlowQuery_rows(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Rows, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SlowQuery_rows(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SlowQuery", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _SlowQuery_role(ctx context.Context, field graphql.CollectedField, obj *operator.SlowQuery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SlowQuery_role(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Role, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SlowQuery_role(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SlowQuery", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _StorageUse_kind(ctx context.Context, field graphql.CollectedField, obj *dashboard.StorageUse) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StorageUse_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_StorageUse_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StorageUse", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _StorageUse_rows(ctx context.Context, field graphql.CollectedField, obj *dashboard.StorageUse) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StorageUse_rows(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Rows, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_StorageUse_rows(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StorageUse", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _StorageUse_bytes(ctx context.Context, field graphql.CollectedField, obj *dashboard.StorageUse) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StorageUse_bytes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Bytes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_StorageUse_bytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StorageUse", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _StorageUse_isEstimate(ctx context.Context, field graphql.CollectedField, obj *dashboard.StorageUse) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StorageUse_isEstimate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsEstimate, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_StorageUse_isEstimate(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StorageUse", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func (ec *executionContext) _Subscription_jobUpdates(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
 	return graphql.ResolveFieldStream(
 		ctx,
@@ -11631,6 +15663,167 @@ func (ec *executionContext) fieldContext_Subscription_jobUpdates(ctx context.Con
 		return fc, err
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _TableSize_name(ctx context.Context, field graphql.CollectedField, obj *operator.TableSize) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TableSize_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TableSize_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TableSize", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _TableSize_estimatedRows(ctx context.Context, field graphql.CollectedField, obj *operator.TableSize) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TableSize_estimatedRows(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EstimatedRows, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TableSize_estimatedRows(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TableSize", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _TableSize_tableBytes(ctx context.Context, field graphql.CollectedField, obj *operator.TableSize) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TableSize_tableBytes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TableBytes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TableSize_tableBytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TableSize", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _TableSize_indexBytes(ctx context.Context, field graphql.CollectedField, obj *operator.TableSize) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TableSize_indexBytes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IndexBytes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TableSize_indexBytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TableSize", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _TableSize_deadRows(ctx context.Context, field graphql.CollectedField, obj *operator.TableSize) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TableSize_deadRows(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeadRows, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TableSize_deadRows(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TableSize", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _TableSize_partitions(ctx context.Context, field graphql.CollectedField, obj *operator.TableSize) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TableSize_partitions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Partitions, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TableSize_partitions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TableSize", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _TableSize_lastVacuumAt(ctx context.Context, field graphql.CollectedField, obj *operator.TableSize) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TableSize_lastVacuumAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastVacuumAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_TableSize_lastVacuumAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TableSize", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
 func (ec *executionContext) _Tenant_id(ctx context.Context, field graphql.CollectedField, obj *tenancy.Tenant) (ret graphql.Marshaler) {
@@ -14756,6 +18949,77 @@ func (ec *executionContext) _ApiKey(ctx context.Context, sel ast.SelectionSet, o
 	return out
 }
 
+var auditSettingsImplementors = []string{"AuditSettings"}
+
+func (ec *executionContext) _AuditSettings(ctx context.Context, sel ast.SelectionSet, obj *operator.AuditSettings) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditSettingsImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeAuditSettings); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditSettings")
+		case "isLoaded":
+			out.Values[i] = ec._AuditSettings_isLoaded(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "log":
+			out.Values[i] = ec._AuditSettings_log(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "logCatalog":
+			out.Values[i] = ec._AuditSettings_logCatalog(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "logParameter":
+			out.Values[i] = ec._AuditSettings_logParameter(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "role":
+			out.Values[i] = ec._AuditSettings_role(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "auditedTables":
+			out.Values[i] = ec._AuditSettings_auditedTables(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "missing":
+			out.Values[i] = ec._AuditSettings_missing(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var cancelJobPayloadImplementors = []string{"CancelJobPayload"}
 
 func (ec *executionContext) _CancelJobPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CancelJobPayload) graphql.Marshaler {
@@ -15060,6 +19324,364 @@ func (ec *executionContext) _CreateUserPayload(ctx context.Context, sel ast.Sele
 		case "user":
 			out.Values[i] = ec._CreateUserPayload_user(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var dashboardImplementors = []string{"Dashboard"}
+
+func (ec *executionContext) _Dashboard(ctx context.Context, sel ast.SelectionSet, obj *dashboard.Dashboard) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, dashboardImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeDashboard); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Dashboard")
+		case "stats":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Dashboard_stats(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "pivot":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Dashboard_pivot(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "breakdown":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Dashboard_breakdown(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "jobSeries":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Dashboard_jobSeries(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "jobErrors":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Dashboard_jobErrors(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "storage":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Dashboard_storage(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "searchLatency":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Dashboard_searchLatency(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var dashboardStatsImplementors = []string{"DashboardStats"}
+
+func (ec *executionContext) _DashboardStats(ctx context.Context, sel ast.SelectionSet, obj *dashboard.Stats) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, dashboardStatsImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeDashboardStats); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DashboardStats")
+		case "tenantId":
+			out.Values[i] = ec._DashboardStats_tenantId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "documentCount":
+			out.Values[i] = ec._DashboardStats_documentCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "newestDocumentAt":
+			out.Values[i] = ec._DashboardStats_newestDocumentAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "updatedAt":
+			out.Values[i] = ec._DashboardStats_updatedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -15584,6 +20206,118 @@ func (ec *executionContext) _FacetCount(ctx context.Context, sel ast.SelectionSe
 	return out
 }
 
+var indexAdviceImplementors = []string{"IndexAdvice"}
+
+func (ec *executionContext) _IndexAdvice(ctx context.Context, sel ast.SelectionSet, obj *operator.Advice) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, indexAdviceImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeIndexAdvice); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("IndexAdvice")
+		case "method":
+			out.Values[i] = ec._IndexAdvice_method(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "costBefore":
+			out.Values[i] = ec._IndexAdvice_costBefore(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "costAfter":
+			out.Values[i] = ec._IndexAdvice_costAfter(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "suggestions":
+			out.Values[i] = ec._IndexAdvice_suggestions(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "notes":
+			out.Values[i] = ec._IndexAdvice_notes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var indexSuggestionImplementors = []string{"IndexSuggestion"}
+
+func (ec *executionContext) _IndexSuggestion(ctx context.Context, sel ast.SelectionSet, obj *operator.Suggestion) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, indexSuggestionImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeIndexSuggestion); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("IndexSuggestion")
+		case "statement":
+			out.Values[i] = ec._IndexSuggestion_statement(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "table":
+			out.Values[i] = ec._IndexSuggestion_table(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "estimatedBytes":
+			out.Values[i] = ec._IndexSuggestion_estimatedBytes(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var issueTokenPayloadImplementors = []string{"IssueTokenPayload"}
 
 func (ec *executionContext) _IssueTokenPayload(ctx context.Context, sel ast.SelectionSet, obj *model.IssueTokenPayload) graphql.Marshaler {
@@ -15901,6 +20635,148 @@ func (ec *executionContext) _JobEdge(ctx context.Context, sel ast.SelectionSet, 
 	return out
 }
 
+var jobErrorGroupImplementors = []string{"JobErrorGroup"}
+
+func (ec *executionContext) _JobErrorGroup(ctx context.Context, sel ast.SelectionSet, obj *dashboard.ErrorGroup) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, jobErrorGroupImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeJobErrorGroup); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("JobErrorGroup")
+		case "type":
+			out.Values[i] = ec._JobErrorGroup_type(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pattern":
+			out.Values[i] = ec._JobErrorGroup_pattern(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "count":
+			out.Values[i] = ec._JobErrorGroup_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "lastAt":
+			out.Values[i] = ec._JobErrorGroup_lastAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "lastJobId":
+			out.Values[i] = ec._JobErrorGroup_lastJobId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "example":
+			out.Values[i] = ec._JobErrorGroup_example(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var jobSeriesPointImplementors = []string{"JobSeriesPoint"}
+
+func (ec *executionContext) _JobSeriesPoint(ctx context.Context, sel ast.SelectionSet, obj *dashboard.SeriesPoint) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, jobSeriesPointImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeJobSeriesPoint); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("JobSeriesPoint")
+		case "at":
+			out.Values[i] = ec._JobSeriesPoint_at(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "type":
+			out.Values[i] = ec._JobSeriesPoint_type(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "done":
+			out.Values[i] = ec._JobSeriesPoint_done(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "failed":
+			out.Values[i] = ec._JobSeriesPoint_failed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "waitP50":
+			out.Values[i] = ec._JobSeriesPoint_waitP50(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "waitP95":
+			out.Values[i] = ec._JobSeriesPoint_waitP95(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "runP50":
+			out.Values[i] = ec._JobSeriesPoint_runP50(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "runP95":
+			out.Values[i] = ec._JobSeriesPoint_runP95(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var jobTypeImplementors = []string{"JobType"}
 
 func (ec *executionContext) _JobType(ctx context.Context, sel ast.SelectionSet, obj *job.Type) graphql.Marshaler {
@@ -15928,6 +20804,67 @@ func (ec *executionContext) _JobType(ctx context.Context, sel ast.SelectionSet, 
 			}
 		case "payloadSchema":
 			out.Values[i] = ec._JobType_payloadSchema(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var jobTypeCountImplementors = []string{"JobTypeCount"}
+
+func (ec *executionContext) _JobTypeCount(ctx context.Context, sel ast.SelectionSet, obj *dashboard.TypeCount) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, jobTypeCountImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeJobTypeCount); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("JobTypeCount")
+		case "type":
+			out.Values[i] = ec._JobTypeCount_type(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pending":
+			out.Values[i] = ec._JobTypeCount_pending(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "running":
+			out.Values[i] = ec._JobTypeCount_running(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "done":
+			out.Values[i] = ec._JobTypeCount_done(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "failed":
+			out.Values[i] = ec._JobTypeCount_failed(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -16071,6 +21008,72 @@ func (ec *executionContext) _JobUpdate(ctx context.Context, sel ast.SelectionSet
 	return out
 }
 
+var maintenanceRunImplementors = []string{"MaintenanceRun"}
+
+func (ec *executionContext) _MaintenanceRun(ctx context.Context, sel ast.SelectionSet, obj *operator.Run) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, maintenanceRunImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeMaintenanceRun); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MaintenanceRun")
+		case "task":
+			out.Values[i] = ec._MaintenanceRun_task(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "tick":
+			out.Values[i] = ec._MaintenanceRun_tick(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "startedAt":
+			out.Values[i] = ec._MaintenanceRun_startedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "finishedAt":
+			out.Values[i] = ec._MaintenanceRun_finishedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "outcome":
+			out.Values[i] = ec._MaintenanceRun_outcome(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "failed":
+			out.Values[i] = ec._MaintenanceRun_failed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var metadataFacetImplementors = []string{"MetadataFacet"}
 
 func (ec *executionContext) _MetadataFacet(ctx context.Context, sel ast.SelectionSet, obj *search.MetadataFacet) graphql.Marshaler {
@@ -16117,6 +21120,52 @@ func (ec *executionContext) _MetadataFacet(ctx context.Context, sel ast.Selectio
 	return out
 }
 
+var monthCountImplementors = []string{"MonthCount"}
+
+func (ec *executionContext) _MonthCount(ctx context.Context, sel ast.SelectionSet, obj *dashboard.MonthCount) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, monthCountImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeMonthCount); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MonthCount")
+		case "month":
+			out.Values[i] = ec._MonthCount_month(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "count":
+			out.Values[i] = ec._MonthCount_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var mutationImplementors = []string{"Mutation"}
 
 func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet) graphql.Marshaler {
@@ -16137,6 +21186,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Mutation")
+		case "refreshDashboard":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_refreshDashboard(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "createDocument":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_createDocument(ctx, field)
@@ -16319,6 +21375,92 @@ func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet,
 	return out
 }
 
+var partitionStateImplementors = []string{"PartitionState"}
+
+func (ec *executionContext) _PartitionState(ctx context.Context, sel ast.SelectionSet, obj *operator.Partitions) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, partitionStateImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writePartitionState); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PartitionState")
+		case "parent":
+			out.Values[i] = ec._PartitionState_parent(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "period":
+			out.Values[i] = ec._PartitionState_period(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "partitions":
+			out.Values[i] = ec._PartitionState_partitions(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "oldest":
+			out.Values[i] = ec._PartitionState_oldest(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "newest":
+			out.Values[i] = ec._PartitionState_newest(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "premade":
+			out.Values[i] = ec._PartitionState_premade(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "madeAhead":
+			out.Values[i] = ec._PartitionState_madeAhead(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "defaultRows":
+			out.Values[i] = ec._PartitionState_defaultRows(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "retention":
+			out.Values[i] = ec._PartitionState_retention(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "detached":
+			out.Values[i] = ec._PartitionState_detached(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var queryImplementors = []string{"Query"}
 
 func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) graphql.Marshaler {
@@ -16415,6 +21557,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 					}
 				}()
 				res = ec._Query_capabilities(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "dashboard":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_dashboard(ctx, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -16669,6 +21833,138 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "slowQueries":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_slowQueries(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "indexAdvice":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_indexAdvice(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "tableSizes":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_tableSizes(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "auditSettings":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_auditSettings(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "partitions":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_partitions(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "maintenanceRuns":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_maintenanceRuns(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "searchDocuments":
 			field := field
 
@@ -16770,6 +22066,47 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var refreshDashboardPayloadImplementors = []string{"RefreshDashboardPayload"}
+
+func (ec *executionContext) _RefreshDashboardPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RefreshDashboardPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, refreshDashboardPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeRefreshDashboardPayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RefreshDashboardPayload")
+		case "stats":
+			out.Values[i] = ec._RefreshDashboardPayload_stats(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -17515,6 +22852,67 @@ func (ec *executionContext) _SearchHit(ctx context.Context, sel ast.SelectionSet
 	return out
 }
 
+var searchLatencyImplementors = []string{"SearchLatency"}
+
+func (ec *executionContext) _SearchLatency(ctx context.Context, sel ast.SelectionSet, obj *dashboard.Latency) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, searchLatencyImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSearchLatency); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SearchLatency")
+		case "since":
+			out.Values[i] = ec._SearchLatency_since(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "count":
+			out.Values[i] = ec._SearchLatency_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "p50":
+			out.Values[i] = ec._SearchLatency_p50(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "p95":
+			out.Values[i] = ec._SearchLatency_p95(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "max":
+			out.Values[i] = ec._SearchLatency_max(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var searchRangeImplementors = []string{"SearchRange"}
 
 func (ec *executionContext) _SearchRange(ctx context.Context, sel ast.SelectionSet, obj *search.Range) graphql.Marshaler {
@@ -18117,6 +23515,143 @@ func (ec *executionContext) _SimilarDocument(ctx context.Context, sel ast.Select
 	return out
 }
 
+var slowQueryImplementors = []string{"SlowQuery"}
+
+func (ec *executionContext) _SlowQuery(ctx context.Context, sel ast.SelectionSet, obj *operator.SlowQuery) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, slowQueryImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSlowQuery); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SlowQuery")
+		case "queryId":
+			out.Values[i] = ec._SlowQuery_queryId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = ec._SlowQuery_name(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "snippet":
+			out.Values[i] = ec._SlowQuery_snippet(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "calls":
+			out.Values[i] = ec._SlowQuery_calls(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalSeconds":
+			out.Values[i] = ec._SlowQuery_totalSeconds(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "meanMs":
+			out.Values[i] = ec._SlowQuery_meanMs(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "maxMs":
+			out.Values[i] = ec._SlowQuery_maxMs(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "rows":
+			out.Values[i] = ec._SlowQuery_rows(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "role":
+			out.Values[i] = ec._SlowQuery_role(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var storageUseImplementors = []string{"StorageUse"}
+
+func (ec *executionContext) _StorageUse(ctx context.Context, sel ast.SelectionSet, obj *dashboard.StorageUse) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, storageUseImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeStorageUse); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("StorageUse")
+		case "kind":
+			out.Values[i] = ec._StorageUse_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "rows":
+			out.Values[i] = ec._StorageUse_rows(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "bytes":
+			out.Values[i] = ec._StorageUse_bytes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "isEstimate":
+			out.Values[i] = ec._StorageUse_isEstimate(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var subscriptionImplementors = []string{"Subscription"}
 
 func (ec *executionContext) _Subscription(ctx context.Context, sel ast.SelectionSet) func(ctx context.Context) graphql.Marshaler {
@@ -18135,6 +23670,77 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 	default:
 		panic("unknown field " + strconv.Quote(fields[0].Name))
 	}
+}
+
+var tableSizeImplementors = []string{"TableSize"}
+
+func (ec *executionContext) _TableSize(ctx context.Context, sel ast.SelectionSet, obj *operator.TableSize) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, tableSizeImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeTableSize); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TableSize")
+		case "name":
+			out.Values[i] = ec._TableSize_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "estimatedRows":
+			out.Values[i] = ec._TableSize_estimatedRows(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "tableBytes":
+			out.Values[i] = ec._TableSize_tableBytes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "indexBytes":
+			out.Values[i] = ec._TableSize_indexBytes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deadRows":
+			out.Values[i] = ec._TableSize_deadRows(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "partitions":
+			out.Values[i] = ec._TableSize_partitions(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "lastVacuumAt":
+			out.Values[i] = ec._TableSize_lastVacuumAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
 }
 
 var tenantImplementors = []string{"Tenant"}
@@ -18886,6 +24492,10 @@ func (ec *executionContext) marshalNApiKey2ᚕstackforgeᚋrepoᚋapikeyᚐKey�
 	return ret
 }
 
+func (ec *executionContext) marshalNAuditSettings2stackforgeᚋrepoᚋoperatorᚐAuditSettings(ctx context.Context, sel ast.SelectionSet, v operator.AuditSettings) graphql.Marshaler {
+	return ec._AuditSettings(ctx, sel, &v)
+}
+
 func (ec *executionContext) unmarshalNBoolean2bool(ctx context.Context, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -19005,6 +24615,14 @@ func (ec *executionContext) unmarshalNCreateUserInput2stackforgeᚋgraphᚋmodel
 
 func (ec *executionContext) marshalNCreateUserPayload2stackforgeᚋgraphᚋmodelᚐCreateUserPayload(ctx context.Context, sel ast.SelectionSet, v model.CreateUserPayload) graphql.Marshaler {
 	return ec._CreateUserPayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNDashboard2stackforgeᚋrepoᚋdashboardᚐDashboard(ctx context.Context, sel ast.SelectionSet, v dashboard.Dashboard) graphql.Marshaler {
+	return ec._Dashboard(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNDashboardStats2stackforgeᚋrepoᚋdashboardᚐStats(ctx context.Context, sel ast.SelectionSet, v dashboard.Stats) graphql.Marshaler {
+	return ec._DashboardStats(ctx, sel, &v)
 }
 
 func (ec *executionContext) unmarshalNDeleteDocumentInput2stackforgeᚋgraphᚋmodelᚐDeleteDocumentInput(ctx context.Context, v any) (model.DeleteDocumentInput, error) {
@@ -19257,6 +24875,33 @@ func (ec *executionContext) marshalNID2ᚕstringᚄ(ctx context.Context, sel ast
 	return ret
 }
 
+func (ec *executionContext) marshalNIndexAdvice2stackforgeᚋrepoᚋoperatorᚐAdvice(ctx context.Context, sel ast.SelectionSet, v operator.Advice) graphql.Marshaler {
+	return ec._IndexAdvice(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNIndexSuggestion2stackforgeᚋrepoᚋoperatorᚐSuggestion(ctx context.Context, sel ast.SelectionSet, v operator.Suggestion) graphql.Marshaler {
+	return ec._IndexSuggestion(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNIndexSuggestion2ᚕstackforgeᚋrepoᚋoperatorᚐSuggestionᚄ(ctx context.Context, sel ast.SelectionSet, v []operator.Suggestion) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, indexSuggestionImplementors), v, (*direct).writeIndexSuggestion); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNIndexSuggestion2stackforgeᚋrepoᚋoperatorᚐSuggestion(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNInt2int(ctx context.Context, v any) (int, error) {
 	res, err := scalar.UnmarshalInt(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -19316,6 +24961,22 @@ func (ec *executionContext) marshalNInt2ᚕint32ᚄ(ctx context.Context, sel ast
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalNInt642int64(ctx context.Context, v any) (int64, error) {
+	res, err := scalar.UnmarshalInt64(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNInt642int64(ctx context.Context, sel ast.SelectionSet, v int64) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalInt64(v)
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
 }
 
 func (ec *executionContext) marshalNIssueTokenPayload2stackforgeᚋgraphᚋmodelᚐIssueTokenPayload(ctx context.Context, sel ast.SelectionSet, v model.IssueTokenPayload) graphql.Marshaler {
@@ -19394,9 +25055,55 @@ func (ec *executionContext) marshalNJobEdge2ᚕstackforgeᚋgraphᚋmodelᚐJobE
 	return ret
 }
 
+func (ec *executionContext) marshalNJobErrorGroup2stackforgeᚋrepoᚋdashboardᚐErrorGroup(ctx context.Context, sel ast.SelectionSet, v dashboard.ErrorGroup) graphql.Marshaler {
+	return ec._JobErrorGroup(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNJobErrorGroup2ᚕstackforgeᚋrepoᚋdashboardᚐErrorGroupᚄ(ctx context.Context, sel ast.SelectionSet, v []dashboard.ErrorGroup) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, jobErrorGroupImplementors), v, (*direct).writeJobErrorGroup); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNJobErrorGroup2stackforgeᚋrepoᚋdashboardᚐErrorGroup(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNJobFilter2stackforgeᚋgraphᚋmodelᚐJobFilter(ctx context.Context, v any) (model.JobFilter, error) {
 	res, err := ec.unmarshalInputJobFilter(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNJobSeriesPoint2stackforgeᚋrepoᚋdashboardᚐSeriesPoint(ctx context.Context, sel ast.SelectionSet, v dashboard.SeriesPoint) graphql.Marshaler {
+	return ec._JobSeriesPoint(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNJobSeriesPoint2ᚕstackforgeᚋrepoᚋdashboardᚐSeriesPointᚄ(ctx context.Context, sel ast.SelectionSet, v []dashboard.SeriesPoint) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, jobSeriesPointImplementors), v, (*direct).writeJobSeriesPoint); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNJobSeriesPoint2stackforgeᚋrepoᚋdashboardᚐSeriesPoint(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNJobStatus2stackforgeᚋrepoᚋjobᚐState(ctx context.Context, v any) (job.State, error) {
@@ -19456,8 +25163,54 @@ func (ec *executionContext) marshalNJobType2ᚕstackforgeᚋrepoᚋjobᚐTypeᚄ
 	return ret
 }
 
+func (ec *executionContext) marshalNJobTypeCount2stackforgeᚋrepoᚋdashboardᚐTypeCount(ctx context.Context, sel ast.SelectionSet, v dashboard.TypeCount) graphql.Marshaler {
+	return ec._JobTypeCount(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNJobTypeCount2ᚕstackforgeᚋrepoᚋdashboardᚐTypeCountᚄ(ctx context.Context, sel ast.SelectionSet, v []dashboard.TypeCount) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, jobTypeCountImplementors), v, (*direct).writeJobTypeCount); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNJobTypeCount2stackforgeᚋrepoᚋdashboardᚐTypeCount(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNJobUpdate2stackforgeᚋgraphᚋmodelᚐJobUpdate(ctx context.Context, sel ast.SelectionSet, v model.JobUpdate) graphql.Marshaler {
 	return ec._JobUpdate(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNMaintenanceRun2stackforgeᚋrepoᚋoperatorᚐRun(ctx context.Context, sel ast.SelectionSet, v operator.Run) graphql.Marshaler {
+	return ec._MaintenanceRun(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNMaintenanceRun2ᚕstackforgeᚋrepoᚋoperatorᚐRunᚄ(ctx context.Context, sel ast.SelectionSet, v []operator.Run) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, maintenanceRunImplementors), v, (*direct).writeMaintenanceRun); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNMaintenanceRun2stackforgeᚋrepoᚋoperatorᚐRun(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNMap2encodingᚋjsonᚐRawMessage(ctx context.Context, v any) (json.RawMessage, error) {
@@ -19505,6 +25258,29 @@ func (ec *executionContext) marshalNMetadataFacet2ᚕstackforgeᚋrepoᚋsearch�
 	return ret
 }
 
+func (ec *executionContext) marshalNMonthCount2stackforgeᚋrepoᚋdashboardᚐMonthCount(ctx context.Context, sel ast.SelectionSet, v dashboard.MonthCount) graphql.Marshaler {
+	return ec._MonthCount(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNMonthCount2ᚕstackforgeᚋrepoᚋdashboardᚐMonthCountᚄ(ctx context.Context, sel ast.SelectionSet, v []dashboard.MonthCount) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, monthCountImplementors), v, (*direct).writeMonthCount); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNMonthCount2stackforgeᚋrepoᚋdashboardᚐMonthCount(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNNode2ᚕstackforgeᚋnodeidᚐNode(ctx context.Context, sel ast.SelectionSet, v []nodeid.Node) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -19529,9 +25305,36 @@ func (ec *executionContext) marshalNPageInfo2stackforgeᚋgraphᚋmodelᚐPageIn
 	return ec._PageInfo(ctx, sel, &v)
 }
 
+func (ec *executionContext) marshalNPartitionState2stackforgeᚋrepoᚋoperatorᚐPartitions(ctx context.Context, sel ast.SelectionSet, v operator.Partitions) graphql.Marshaler {
+	return ec._PartitionState(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNPartitionState2ᚕstackforgeᚋrepoᚋoperatorᚐPartitionsᚄ(ctx context.Context, sel ast.SelectionSet, v []operator.Partitions) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, partitionStateImplementors), v, (*direct).writePartitionState); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNPartitionState2stackforgeᚋrepoᚋoperatorᚐPartitions(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNPathFacetInput2stackforgeᚋgraphᚋmodelᚐPathFacetInput(ctx context.Context, v any) (model.PathFacetInput, error) {
 	res, err := ec.unmarshalInputPathFacetInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRefreshDashboardPayload2stackforgeᚋgraphᚋmodelᚐRefreshDashboardPayload(ctx context.Context, sel ast.SelectionSet, v model.RefreshDashboardPayload) graphql.Marshaler {
+	return ec._RefreshDashboardPayload(ctx, sel, &v)
 }
 
 func (ec *executionContext) unmarshalNRemoveSearchSynonymsInput2stackforgeᚋgraphᚋmodelᚐRemoveSearchSynonymsInput(ctx context.Context, v any) (model.RemoveSearchSynonymsInput, error) {
@@ -19894,6 +25697,16 @@ func (ec *executionContext) marshalNSearchWarning2ᚕstackforgeᚋgraphᚋmodel�
 	return ret
 }
 
+func (ec *executionContext) unmarshalNSeriesBucket2stackforgeᚋgraphᚋmodelᚐSeriesBucket(ctx context.Context, v any) (model.SeriesBucket, error) {
+	var res model.SeriesBucket
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSeriesBucket2stackforgeᚋgraphᚋmodelᚐSeriesBucket(ctx context.Context, sel ast.SelectionSet, v model.SeriesBucket) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNSetSearchStopWordsInput2stackforgeᚋgraphᚋmodelᚐSetSearchStopWordsInput(ctx context.Context, v any) (model.SetSearchStopWordsInput, error) {
 	res, err := ec.unmarshalInputSetSearchStopWordsInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -19924,6 +25737,52 @@ func (ec *executionContext) marshalNSimilarDocument2ᚕstackforgeᚋgraphᚋmode
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNSimilarDocument2stackforgeᚋgraphᚋmodelᚐSimilarDocument(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSlowQuery2stackforgeᚋrepoᚋoperatorᚐSlowQuery(ctx context.Context, sel ast.SelectionSet, v operator.SlowQuery) graphql.Marshaler {
+	return ec._SlowQuery(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSlowQuery2ᚕstackforgeᚋrepoᚋoperatorᚐSlowQueryᚄ(ctx context.Context, sel ast.SelectionSet, v []operator.SlowQuery) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, slowQueryImplementors), v, (*direct).writeSlowQuery); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSlowQuery2stackforgeᚋrepoᚋoperatorᚐSlowQuery(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNStorageUse2stackforgeᚋrepoᚋdashboardᚐStorageUse(ctx context.Context, sel ast.SelectionSet, v dashboard.StorageUse) graphql.Marshaler {
+	return ec._StorageUse(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNStorageUse2ᚕstackforgeᚋrepoᚋdashboardᚐStorageUseᚄ(ctx context.Context, sel ast.SelectionSet, v []dashboard.StorageUse) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, storageUseImplementors), v, (*direct).writeStorageUse); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNStorageUse2stackforgeᚋrepoᚋdashboardᚐStorageUse(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -19970,6 +25829,29 @@ func (ec *executionContext) marshalNString2ᚕstringᚄ(ctx context.Context, sel
 	for i := range v {
 		ret[i] = ec.marshalNString2string(ctx, sel, v[i])
 	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNTableSize2stackforgeᚋrepoᚋoperatorᚐTableSize(ctx context.Context, sel ast.SelectionSet, v operator.TableSize) graphql.Marshaler {
+	return ec._TableSize(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNTableSize2ᚕstackforgeᚋrepoᚋoperatorᚐTableSizeᚄ(ctx context.Context, sel ast.SelectionSet, v []operator.TableSize) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, tableSizeImplementors), v, (*direct).writeTableSize); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNTableSize2stackforgeᚋrepoᚋoperatorᚐTableSize(ctx, sel, v[i])
+	})
 
 	for _, e := range ret {
 		if e == graphql.Null {
@@ -20465,6 +26347,24 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	return res
 }
 
+func (ec *executionContext) unmarshalOInt642ᚖint64(ctx context.Context, v any) (*int64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalInt64(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOInt642ᚖint64(ctx context.Context, sel ast.SelectionSet, v *int64) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalInt64(*v)
+	return res
+}
+
 func (ec *executionContext) unmarshalOIntFilter2ᚖstackforgeᚋqueryᚐInt(ctx context.Context, v any) (*query.Int, error) {
 	if v == nil {
 		return nil, nil
@@ -20708,6 +26608,13 @@ func (ec *executionContext) marshalOSearchExplanation2ᚖstackforgeᚋrepoᚋsea
 		return graphql.Null
 	}
 	return ec._SearchExplanation(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOSearchLatency2ᚖstackforgeᚋrepoᚋdashboardᚐLatency(ctx context.Context, sel ast.SelectionSet, v *dashboard.Latency) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._SearchLatency(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOSimilarFilter2ᚖstackforgeᚋgraphᚋmodelᚐSimilarFilter(ctx context.Context, v any) (*model.SimilarFilter, error) {

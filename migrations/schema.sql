@@ -306,7 +306,55 @@ GRANT SELECT, INSERT, UPDATE ON jobs TO app_api;
 GRANT SELECT ON jobs TO app_readonly;
 GRANT SELECT, INSERT, UPDATE ON jobs TO app_worker;
 
+CREATE TABLE jobs_archive (
+    id bigint NOT NULL,
+    tenant_id uuid NOT NULL,
+    type text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_encrypted text,
+    status text NOT NULL,
+    reason text,
+    priority integer NOT NULL,
+    queue text NOT NULL,
+    unique_key text,
+    attempts integer NOT NULL,
+    max_attempts integer,
+    rescues integer NOT NULL,
+    worker_id uuid,
+    lease_id bigint,
+    progress integer,
+    result jsonb,
+    last_error text,
+    run_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+) PARTITION BY RANGE (finished_at);
+CREATE INDEX ix_jobs_archive_ended ON ONLY public.jobs_archive USING btree (tenant_id, finished_at);
+CREATE INDEX ix_jobs_archive_id ON ONLY public.jobs_archive USING btree (tenant_id, id);
+ALTER TABLE jobs_archive ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_jobs_archive_owner ON jobs_archive TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_jobs_archive_tenant ON jobs_archive
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+GRANT SELECT ON jobs_archive TO app_api;
+GRANT SELECT ON jobs_archive TO app_readonly;
+
+CREATE TABLE jobs_archive_default PARTITION OF jobs_archive DEFAULT;
+ALTER TABLE jobs_archive_default ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_jobs_archive_default_owner ON jobs_archive_default TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_jobs_archive_default_tenant ON jobs_archive_default
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
 CREATE TABLE jobs_finished PARTITION OF jobs FOR VALUES IN ('done', 'failed') PARTITION BY RANGE (finished_at);
+CREATE INDEX ix_jobs_finished_ended ON ONLY public.jobs_finished USING btree (tenant_id, finished_at);
+CREATE INDEX ix_jobs_finished_failed ON ONLY public.jobs_finished USING btree (tenant_id, finished_at) INCLUDE (type) WHERE (status = 'failed'::text);
 CREATE INDEX ix_jobs_finished_id ON ONLY public.jobs_finished USING btree (tenant_id, id);
 CREATE INDEX ix_jobs_finished_tenant ON ONLY public.jobs_finished USING btree (tenant_id, created_at DESC, id DESC);
 CREATE TRIGGER jobs_payload_check BEFORE INSERT ON jobs_finished FOR EACH ROW WHEN (new.lease_id IS NULL) EXECUTE FUNCTION check_job_payload();
@@ -391,6 +439,15 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON search_synonyms TO app_api;
 GRANT SELECT ON search_synonyms TO app_readonly;
 GRANT SELECT ON search_synonyms TO app_worker;
 
+CREATE MATERIALIZED VIEW tenant_document_months AS
+ SELECT tenant_id,
+    date_trunc('month'::text, (created_at AT TIME ZONE 'UTC'::text))::date AS month,
+    count(*) AS document_count,
+    max(created_at) AS newest_document_at
+   FROM documents
+  GROUP BY tenant_id, (date_trunc('month'::text, (created_at AT TIME ZONE 'UTC'::text))::date);
+CREATE UNIQUE INDEX tenant_document_months_key ON public.tenant_document_months USING btree (tenant_id, month);
+
 CREATE MATERIALIZED VIEW tenant_document_stats AS
  SELECT tenant_id,
     count(*) AS document_count,
@@ -418,6 +475,34 @@ GRANT SELECT ON tenants TO app_api;
 GRANT SELECT ON tenants TO app_readonly;
 GRANT SELECT ON tenants TO app_worker;
 
+CREATE TABLE core.detached_partitions (
+    name text NOT NULL,
+    parent text NOT NULL,
+    detached_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT detached_partitions_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE core.job_counted (
+    one boolean DEFAULT true NOT NULL,
+    until timestamp with time zone NOT NULL,
+    CONSTRAINT job_counted_pkey PRIMARY KEY (one),
+    CONSTRAINT job_counted_one_check CHECK (one)
+);
+
+CREATE TABLE core.job_counts (
+    tenant_id uuid NOT NULL,
+    type text NOT NULL,
+    done bigint NOT NULL,
+    CONSTRAINT job_counts_pkey PRIMARY KEY (tenant_id, type)
+) WITH (fillfactor=80);
+ALTER TABLE core.job_counts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_job_counts_owner ON core.job_counts TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_job_counts_tenant ON core.job_counts
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
 CREATE TABLE core.maintenance_runs (
     task text NOT NULL,
     tick timestamp with time zone NOT NULL,
@@ -426,7 +511,21 @@ CREATE TABLE core.maintenance_runs (
     outcome text,
     CONSTRAINT maintenance_runs_pkey PRIMARY KEY (task, tick)
 );
+GRANT SELECT ON core.maintenance_runs TO app_api;
 GRANT SELECT, INSERT, UPDATE ON core.maintenance_runs TO app_worker;
+
+CREATE TABLE core.partition_config (
+    parent text NOT NULL,
+    period text NOT NULL,
+    key text NOT NULL,
+    premade integer NOT NULL,
+    retention interval,
+    CONSTRAINT partition_config_pkey PRIMARY KEY (parent),
+    CONSTRAINT partition_config_key_check CHECK ((key = ANY (ARRAY['time'::text, 'uuid_v7'::text]))),
+    CONSTRAINT partition_config_period_check CHECK ((period = ANY (ARRAY['day'::text, 'month'::text]))),
+    CONSTRAINT partition_config_premade_check CHECK (((premade >= 1) AND (premade <= 24))),
+    CONSTRAINT partition_config_retention_check CHECK ((retention >= '1 day'::interval))
+);
 
 CREATE TABLE core.schema_migrations (
     version bigint NOT NULL,
@@ -791,6 +890,16 @@ CREATE POLICY p_search_words_31_tenant ON core.search_words_31
     USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
     WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
 
+CREATE TABLE core.stats_refresh (
+    one boolean DEFAULT true NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    CONSTRAINT stats_refresh_pkey PRIMARY KEY (one),
+    CONSTRAINT stats_refresh_one_check CHECK (one)
+);
+GRANT SELECT ON core.stats_refresh TO app_api;
+GRANT SELECT ON core.stats_refresh TO app_worker;
+
 CREATE UNLOGGED TABLE core.stream_epoch (
     one boolean DEFAULT true NOT NULL,
     value bigint DEFAULT ((random() * ('9000000000000000'::numeric)::double precision))::bigint NOT NULL,
@@ -815,6 +924,12 @@ FUNCTION _hashids_shuffle(a text, salt text) RETURNS text
 
 FUNCTION add_search_words(p_tenant_id uuid, p_language text, p_words text[]) RETURNS void
     -- plpgsql, volatile, SET search_path=public, pg_temp, SET enable_seqscan=off, SET plan_cache_mode=force_generic_plan; may be called by the owner only
+
+FUNCTION archive_jobs(p_age interval DEFAULT '90 days'::interval, p_limit integer DEFAULT 20000) RETURNS integer
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
+FUNCTION assert_operator() RETURNS void
+    -- plpgsql, stable; may be called by everybody
 
 FUNCTION assert_tenant(p_tenant_id uuid) RETURNS void
     -- plpgsql, stable; may be called by everybody
@@ -861,6 +976,9 @@ FUNCTION complete_word(p_tenant_id uuid, p_prefix text, p_language text DEFAULT 
 FUNCTION count_documents_found(p_tenant_id uuid, p_search jsonb, p_limit integer DEFAULT 10000) RETURNS bigint
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off; may be called by app_api
 
+FUNCTION count_finished_jobs(p_all boolean DEFAULT false) RETURNS bigint
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
 FUNCTION count_search_synonyms() RETURNS trigger
     -- plpgsql, volatile; may be called by the owner only
 
@@ -891,6 +1009,9 @@ FUNCTION decode_job_id(p_hashid text) RETURNS bigint
 FUNCTION delete_document(p_id uuid, p_tenant_id uuid) RETURNS boolean
     -- plpgsql, volatile; may be called by app_api
 
+FUNCTION delete_failed_jobs(p_age interval DEFAULT '30 days'::interval, p_limit integer DEFAULT 20000) RETURNS integer
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
 FUNCTION document_distance(p_longitude double precision, p_latitude double precision, p_from_longitude double precision, p_from_latitude double precision) RETURNS double precision
     -- sql, immutable, strict, parallel safe; may be called by everybody
 
@@ -913,6 +1034,9 @@ FUNCTION documents_near(p_tenant_id uuid, p_longitude double precision, p_latitu
     -- sql, stable; may be called by everybody
 
 FUNCTION drop_old_events(p_keep interval) RETURNS integer
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET lock_timeout=2s; may be called by app_worker
+
+FUNCTION drop_old_partitions(p_archive interval DEFAULT NULL::interval) RETURNS text[]
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET lock_timeout=2s; may be called by app_worker
 
 FUNCTION embedding_cubes(p_vector real[]) RETURNS cube[]
@@ -939,8 +1063,11 @@ FUNCTION enqueue_job(p_tenant_id uuid, p_type text, p_payload jsonb DEFAULT '{}'
 FUNCTION enqueue_jobs(p_tenant_id uuid, p_jobs jsonb, p_skip boolean DEFAULT false) RETURNS TABLE(ord integer, job jobs, duplicate boolean, code text, field text, message text)
     -- plpgsql, volatile; may be called by app_api, app_worker
 
-FUNCTION ensure_partitions(p_months integer DEFAULT 3, p_days integer DEFAULT 3) RETURNS integer
+FUNCTION ensure_partitions(p_months integer DEFAULT NULL::integer, p_days integer DEFAULT NULL::integer) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
+FUNCTION error_pattern(p_text text) RETURNS text
+    -- sql, immutable, strict, parallel safe; may be called by everybody
 
 FUNCTION estimate_embedding_rows(p_sql text) RETURNS double precision
     -- plpgsql, volatile; may be called by the owner only
@@ -960,11 +1087,41 @@ FUNCTION find_documents(p_tenant_id uuid, p_search jsonb, p_vector real[] DEFAUL
 FUNCTION finish_maintenance(p_task text, p_tick timestamp with time zone, p_outcome text) RETURNS void
     -- sql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
+FUNCTION finished_partitions(p_before timestamp with time zone) RETURNS TABLE(name text)
+    -- sql, stable, SET search_path=public, pg_temp; may be called by the owner only
+
 FUNCTION fold_search_words(p_limit integer DEFAULT 50) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET plan_cache_mode=force_custom_plan; may be called by app_worker
 
+FUNCTION get_audit_settings() RETURNS TABLE(is_loaded boolean, log text, log_catalog boolean, log_parameter boolean, role text, audited_tables text[], missing text[])
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION get_partitions() RETURNS TABLE(parent text, period text, partitions integer, oldest text, newest text, premade integer, made_ahead integer, default_rows bigint, retention text, detached integer)
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION get_slow_queries(p_limit integer DEFAULT 10) RETURNS TABLE(query_id text, name text, snippet text, calls bigint, total_seconds double precision, mean_ms double precision, max_ms double precision, row_count bigint, role text)
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION get_tenant_documents_pivot(p_tenant_id uuid, p_months integer DEFAULT 6, p_fresh boolean DEFAULT false) RETURNS TABLE(month text, count bigint)
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION get_tenant_job_errors(p_tenant_id uuid, p_days integer DEFAULT 7, p_limit integer DEFAULT 10) RETURNS TABLE(type text, pattern text, count bigint, last_at timestamp with time zone, last_job_id bigint, example text)
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION get_tenant_job_series(p_tenant_id uuid, p_bucket text DEFAULT 'hour'::text, p_last integer DEFAULT 24, p_type text DEFAULT NULL::text) RETURNS TABLE(at timestamp with time zone, type text, done bigint, failed bigint, wait_p50 double precision, wait_p95 double precision, run_p50 double precision, run_p95 double precision)
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION get_tenant_jobs_breakdown(p_tenant_id uuid, p_fresh boolean DEFAULT false) RETURNS TABLE(type text, pending bigint, running bigint, done bigint, failed bigint)
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION get_tenant_stats(p_tenant_id uuid) RETURNS TABLE(tenant_id uuid, document_count bigint, newest_document_at timestamp with time zone, updated_at timestamp with time zone)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
+
+FUNCTION get_tenant_stats_fresh(p_tenant_id uuid) RETURNS TABLE(tenant_id uuid, document_count bigint, newest_document_at timestamp with time zone, updated_at timestamp with time zone)
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION get_tenant_storage(p_tenant_id uuid) RETURNS TABLE(kind text, row_count bigint, bytes bigint, is_estimate boolean)
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION hashid_decode(hash text, salt text, min_length integer, alphabet text) RETURNS bigint[]
     -- plpgsql, immutable, strict, parallel safe; may be called by everybody
@@ -1017,6 +1174,12 @@ FUNCTION log_words(p_tenant_id uuid, p_language text, p_documents integer, p_wor
 FUNCTION maintain_search() RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
+FUNCTION make_partition(p_parent text, p_at timestamp without time zone) RETURNS boolean
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
+
+FUNCTION mask_literals(p_sql text) RETURNS text
+    -- sql, immutable, strict, parallel safe; may be called by the owner only
+
 FUNCTION near_errors(p_near jsonb) RETURNS void
     -- plpgsql, stable; may be called by the owner only
 
@@ -1051,7 +1214,7 @@ FUNCTION recover_stale_jobs(p_stale_minutes integer DEFAULT 10) RETURNS integer
     -- sql, volatile; may be called by app_worker
 
 FUNCTION refresh_tenant_document_stats() RETURNS void
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
 
 FUNCTION release_jobs(p_ids bigint[], p_leases bigint[]) RETURNS bigint
     -- sql, volatile; may be called by app_worker
@@ -1196,6 +1359,9 @@ FUNCTION update_document(p_id uuid, p_tenant_id uuid, p_title text DEFAULT NULL:
 
 FUNCTION uuid_v7() RETURNS uuid
     -- sql, volatile, parallel safe; may be called by everybody
+
+FUNCTION uuid_v7_floor(p_at timestamp with time zone) RETURNS uuid
+    -- sql, immutable, strict, parallel safe; may be called by everybody
 
 FUNCTION words_at_one_edit(p_word text) RETURNS text[]
     -- plpgsql, immutable, parallel safe; may be called by the owner only

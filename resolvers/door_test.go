@@ -30,8 +30,10 @@ import (
 	"stackforge/realtime"
 	"stackforge/repo/apikey"
 	"stackforge/repo/capability"
+	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
+	"stackforge/repo/operator"
 	"stackforge/repo/search"
 	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
@@ -116,7 +118,8 @@ func open(t testing.TB) *door {
 	t.Helper()
 
 	d := &door{DB: dbtest.New(t), t: t, log: &logged{}, scopes: map[string]tenant.Scope{}}
-	h := d.Open(t, db.Config{Role: db.RoleAPI, Hooks: []db.Hook{d.statements.hook}})
+	latency := dashboard.NewLatencies(nil)
+	h := d.Open(t, db.Config{Role: db.RoleAPI, Hooks: []db.Hook{d.statements.hook, latency.Query}})
 	log := zerolog.New(d.log)
 	var err error
 	d.auth, err = auth.New(auth.Config{Issuer: "stackforge", JWTSecret: []byte(strings.Repeat("s", 32)), Keys: apikey.New(h), Log: log})
@@ -128,10 +131,11 @@ func open(t testing.TB) *door {
 	t.Cleanup(func() { stop(); running.Wait() })
 
 	handler := resolvers.NewHandler(resolvers.Deps{
-		Capabilities: capability.New(h), Documents: document.New(h), Jobs: job.New(h), Keys: apikey.New(h),
+		Capabilities: capability.New(h), Dashboard: dashboard.New(h), Documents: document.New(h), Jobs: job.New(h), Keys: apikey.New(h), Operator: operator.New(h),
 		Search: app.NewSearcher(search.New(h), app.NewEmbedder(h, &d.vectors)), Similar: app.NewEmbedder(h, &d.vectors),
 		SearchSettings: searchsettings.New(h), Tenants: tenancy.New(h), Users: user.New(h),
-		Nudge:   func(string) { d.hub.Wake() },
+		Nudge:        func(string) { d.hub.Wake() },
+		RefreshStats: dashboard.NewRefresher(h).Refresh, SearchLatency: latency.Of,
 		Updates: d.updates,
 		IssueToken: func(_ context.Context, s tenant.Scope) (string, time.Duration, error) {
 			token, err := d.auth.IssueToken(s)

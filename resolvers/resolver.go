@@ -11,8 +11,10 @@ import (
 	"stackforge/graph"
 	"stackforge/repo/apikey"
 	"stackforge/repo/capability"
+	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
+	"stackforge/repo/operator"
 	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
@@ -22,15 +24,21 @@ import (
 // Deps is what the resolvers call.
 type Deps struct {
 	Capabilities   *capability.Repo
+	Dashboard      *dashboard.Repo
 	Documents      *document.Repo
 	Jobs           *job.Repo
 	Keys           *apikey.Repo
+	Operator       *operator.Repo
 	Search         *app.Searcher
 	SearchSettings *searchsettings.Repo
 	Similar        *app.Embedder
 	Tenants        *tenancy.Repo
 	Users          *user.Repo
 
+	// RefreshStats brings the statistics of documents up to date; calls at the same time share the work.
+	RefreshStats func(ctx context.Context) error
+	// SearchLatency tells how long the searches of the caller's tenant took in this process; nil when it has seen none.
+	SearchLatency func(ctx context.Context) (*dashboard.Latency, error)
 	// Updates subscribes to the changes of jobs.
 	Updates JobUpdates
 	// Nudge tells workers and subscribers, after a commit, that there is something new on a channel.
@@ -50,6 +58,7 @@ type (
 	queryRoot                struct{ *Resolver }
 	mutationRoot             struct{ *Resolver }
 	subscriptionRoot         struct{ *Resolver }
+	dashboardFields          struct{ *Resolver }
 	documentConnection       struct{ *Resolver }
 	searchConnection         struct{ *Resolver }
 	searchHit                struct{ *Resolver }
@@ -68,6 +77,9 @@ func (r *Resolver) Mutation() graph.MutationResolver { return &mutationRoot{r} }
 
 // Subscription returns the resolvers of subscriptions.
 func (r *Resolver) Subscription() graph.SubscriptionResolver { return &subscriptionRoot{r} }
+
+// Dashboard returns the resolvers of the dashboard, each of which reads on its own.
+func (r *Resolver) Dashboard() graph.DashboardResolver { return &dashboardFields{r} }
 
 // DocumentConnection returns the resolvers of what a page of documents computes on demand.
 func (r *Resolver) DocumentConnection() graph.DocumentConnectionResolver {

@@ -3,6 +3,7 @@ package tenant
 
 import (
 	"context"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -14,14 +15,17 @@ type Scope struct {
 	TenantID uuid.UUID
 	KeyID    uuid.UUID // the API key, or the one a token was made from; zero for a worker
 	UserID   uuid.UUID // zero for callers that are a key only
-	Scopes   []string  // permissions such as "documents:write"; "*" is all
+	Scopes   []string  // permissions such as "documents:write"; "*" is all that a tenant can have
 	Token    bool      // the caller came with a token, not with the key itself
 }
 
-// Allows reports whether the caller has a permission: exactly, by "*", or by "<noun>:*".
+// operators begins the permissions that tell of all tenants: the "*" of a tenant does not include them.
+const operators = "operator:"
+
+// Allows reports whether the caller has a permission: exactly, by "*" unless it is an operator's, or by "<noun>:*".
 func (s Scope) Allows(scope string) bool {
 	for _, have := range s.Scopes {
-		if have == "*" || have == scope {
+		if have == scope || have == "*" && !strings.HasPrefix(scope, operators) {
 			return true
 		}
 		if n := len(have); n > 2 && have[n-2:] == ":*" && len(scope) > n-1 && scope[:n-1] == have[:n-1] {

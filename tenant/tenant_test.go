@@ -20,6 +20,11 @@ func TestAllows(t *testing.T) {
 	}{
 		{"*", "documents:write", true},
 		{"*", "*", true},
+		{"*", "operator:read", false},
+		{"*", "operator:*", false},
+		{"operator:read", "operator:read", true},
+		{"operator:*", "operator:read", true},
+		{"operator:read", "documents:read", false},
 		{"documents:write", "documents:write", true},
 		{"documents:*", "documents:write", true},
 		{"documents:*", "documents:*", true},

@@ -17,6 +17,7 @@ type HandlerDeps struct {
 	Embedder embedder
 	Mailer   mailer
 	Runs     cleaner
+	Stats    refresher
 }
 
 type embedder interface {
@@ -30,7 +31,10 @@ type mailer interface {
 type cleaner interface {
 	CleanupFiles(ctx context.Context, hours int) (int64, error)
 	DocumentCount(ctx context.Context) (int64, error)
-	RefreshStats(ctx context.Context) error
+}
+
+type refresher interface {
+	Refresh(ctx context.Context) error
 }
 
 // Handlers is the table of all job types. A type that is new here needs a row in job_types as well: see docs/jobs.md.
@@ -76,7 +80,7 @@ func (d HandlerDeps) reindexSearch(ctx context.Context, r *Run) (any, error) {
 	if p.TenantID != r.Job.TenantID {
 		return nil, errs.New(errs.Forbidden, "The tenant_id of reindex_search must be the job's own tenant.")
 	}
-	if err := d.Runs.RefreshStats(ctx); err != nil {
+	if err := d.Stats.Refresh(ctx); err != nil {
 		return nil, err
 	}
 	n, err := d.Runs.DocumentCount(ctx)

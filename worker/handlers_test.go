@@ -13,6 +13,7 @@ import (
 	"stackforge/app"
 	"stackforge/db"
 	"stackforge/db/dbtest"
+	"stackforge/repo/dashboard"
 	"stackforge/repo/job"
 	"stackforge/tenant"
 	"stackforge/worker"
@@ -29,6 +30,7 @@ func startAll(t *testing.T, b bundle) (*process, post) {
 
 	mails := make(post, 10)
 	return start(t, worker.Config{}, worker.Deps{Runs: b.runs, Handlers: worker.Handlers(worker.HandlerDeps{
+		Stats:    dashboard.NewRefresher(b.d.Worker),
 		Embedder: app.NewEmbedder(b.d.Worker, app.Local{}), Mailer: mails, Runs: b.runs,
 	})}), mails
 }

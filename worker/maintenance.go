@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +27,13 @@ type maintainer interface {
 	StartMaintenance(ctx context.Context, task string, tick time.Time) (bool, error)
 }
 
+type retainer interface {
+	Archive(ctx context.Context) (int, error)
+	CountFinished(ctx context.Context, all bool) (int, error)
+	DeleteFailed(ctx context.Context) (int, error)
+	DropOldPartitions(ctx context.Context, archive time.Duration) ([]string, error)
+}
+
 // tasks is the schedule. The workers keep it on every server, with pg_cron or without.
 func (w *Worker) tasks() []task {
 	r := w.deps.Runs
@@ -37,9 +45,30 @@ func (w *Worker) tasks() []task {
 			n, err := w.recoverStale(ctx)
 			return fmt.Sprintf("%d jobs", n), err
 		}},
-		{"ensure_partitions", "0 * * * *", func(ctx context.Context) (string, error) {
+		{"count_finished_jobs", "*/5 * * * *", func(ctx context.Context) (string, error) {
+			n, err := r.CountFinished(ctx, false)
+			return fmt.Sprintf("%d types", n), err
+		}},
+		{"ensure_partitions", "*/10 * * * *", func(ctx context.Context) (string, error) {
 			n, err := r.EnsurePartitions(ctx)
-			return fmt.Sprintf("%d new", n), err
+			if err != nil {
+				return "", err
+			}
+			gone, err := r.DropOldPartitions(ctx, w.cfg.ArchiveRetention)
+			return strings.TrimSpace(fmt.Sprintf("%d new, %d ended %s", n, len(gone), strings.Join(gone, " "))), err
+		}},
+		{"archive_jobs", "10 3 * * *", func(ctx context.Context) (string, error) {
+			n, err := r.Archive(ctx)
+			return fmt.Sprintf("%d jobs", n), err
+		}},
+		{"delete_failed_jobs", "20 3 * * *", func(ctx context.Context) (string, error) {
+			n, err := r.DeleteFailed(ctx)
+			w.log.Info().Int("jobs", n).Msg("worker: old failed jobs are deleted")
+			return fmt.Sprintf("%d jobs", n), err
+		}},
+		{"recount_finished_jobs", "40 3 * * *", func(ctx context.Context) (string, error) {
+			n, err := r.CountFinished(ctx, true)
+			return fmt.Sprintf("%d types", n), err
 		}},
 		{"drop_old_events", "30 3 * * *", func(ctx context.Context) (string, error) {
 			n, err := r.DropOldEvents(ctx, w.cfg.EventRetention)

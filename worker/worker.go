@@ -22,18 +22,19 @@ import (
 
 // Config says how a worker works. Zero values take the defaults named here.
 type Config struct {
-	Name           string        // of the process, for people; default host and process id
-	Concurrency    int           // runs at a time; default 16
-	Types          []string      // claims only jobs of these types; default all
-	Poll           time.Duration // looks for due jobs at least this often; default 1 s
-	MaxAttempts    int           // of a job that sets none of its own; default 5
-	BackoffBase    time.Duration // delay after the first failure, doubled with each further one; default 2 s
-	Heartbeat      time.Duration // between two signs of life; default 5 s
-	DeadAfter      time.Duration // a worker silent for longer is dead and its runs are rescued; default 20 s
-	StaleMinutes   int           // age at which runs outside of any worker process are taken back; default 10
-	ShutdownGrace  time.Duration // running jobs may finish within it after the stop; default 10 s
-	EventRetention time.Duration // job events are kept for at least this long; default 7 days
-	Hook           func(Event)   // is told what the worker does, from many goroutines; must not block. Default none
+	Name             string        // of the process, for people; default host and process id
+	Concurrency      int           // runs at a time; default 16
+	Types            []string      // claims only jobs of these types; default all
+	Poll             time.Duration // looks for due jobs at least this often; default 1 s
+	MaxAttempts      int           // of a job that sets none of its own; default 5
+	BackoffBase      time.Duration // delay after the first failure, doubled with each further one; default 2 s
+	Heartbeat        time.Duration // between two signs of life; default 5 s
+	DeadAfter        time.Duration // a worker silent for longer is dead and its runs are rescued; default 20 s
+	StaleMinutes     int           // age at which runs outside of any worker process are taken back; default 10
+	ShutdownGrace    time.Duration // running jobs may finish within it after the stop; default 10 s
+	EventRetention   time.Duration // job events are kept for at least this long; default 7 days
+	ArchiveRetention time.Duration // months of the archive of jobs are kept for at least this long; default for ever
+	Hook             func(Event)   // is told what the worker does, from many goroutines; must not block. Default none
 }
 
 func (c *Config) defaults() {
@@ -113,6 +114,7 @@ type Runs interface {
 	ender
 	keeper
 	maintainer
+	retainer
 }
 
 type claimer interface {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"stackforge/query"
 	"stackforge/repo/apikey"
+	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
 	"stackforge/repo/search"
@@ -371,6 +372,12 @@ type PageInfo struct {
 type PathFacetInput struct {
 	// How many labels are kept, 1 to 20: a.b.c is a at level 1 and a.b at level 2. A shorter path stays as it is.
 	Level int `json:"level"`
+}
+
+// The refreshed statistics.
+type RefreshDashboardPayload struct {
+	// As of this refresh.
+	Stats dashboard.Stats `json:"stats"`
 }
 
 // Which term.
@@ -996,6 +1003,67 @@ func (e *SearchWarning) UnmarshalJSON(b []byte) error {
 }
 
 func (e SearchWarning) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// The length of a point of a series.
+type SeriesBucket string
+
+const (
+	// A minute.
+	SeriesBucketMinute SeriesBucket = "MINUTE"
+	// An hour.
+	SeriesBucketHour SeriesBucket = "HOUR"
+	// A day, in UTC.
+	SeriesBucketDay SeriesBucket = "DAY"
+)
+
+var AllSeriesBucket = []SeriesBucket{
+	SeriesBucketMinute,
+	SeriesBucketHour,
+	SeriesBucketDay,
+}
+
+func (e SeriesBucket) IsValid() bool {
+	switch e {
+	case SeriesBucketMinute, SeriesBucketHour, SeriesBucketDay:
+		return true
+	}
+	return false
+}
+
+func (e SeriesBucket) String() string {
+	return string(e)
+}
+
+func (e *SeriesBucket) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = SeriesBucket(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid SeriesBucket", str)
+	}
+	return nil
+}
+
+func (e SeriesBucket) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *SeriesBucket) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e SeriesBucket) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -87,7 +89,7 @@ func (r *Repo) AuthenticateID(ctx context.Context, id uuid.UUID) (Grant, error) 
 }
 
 // Create makes a key for the caller's tenant and returns it with its plaintext, which cannot be had again. Without scopes
-// it may do what the caller may; it is errs.Forbidden to give more, and errs.Validation for a name, scope or expiry that
+// it may do what the caller may, except what operators may; it is errs.Forbidden to give more, or an operator's scope, and errs.Validation for a name, scope or expiry that
 // cannot be.
 func (r *Repo) Create(ctx context.Context, name string, scopes []string, expiresAt *time.Time) (Key, string, error) {
 	s, err := tenant.From(ctx)
@@ -95,7 +97,7 @@ func (r *Repo) Create(ctx context.Context, name string, scopes []string, expires
 		return Key{}, "", err
 	}
 	if len(scopes) == 0 {
-		scopes = s.Scopes
+		scopes = slices.DeleteFunc(slices.Clone(s.Scopes), func(scope string) bool { return strings.HasPrefix(scope, "operator:") })
 	}
 	for _, scope := range scopes {
 		if !s.Allows(scope) {

@@ -61,6 +61,14 @@ type Beat struct {
 	Concurrency int
 }
 
+// Archive moves jobs that were done 90 days ago or earlier to the archive and returns how many. Each statement moves some
+// 20,000, so that none is long.
+func (r *Runs) Archive(ctx context.Context) (int, error) {
+	return r.repeat(ctx, `
+		-- name: job.Archive
+		SELECT archive_jobs()`)
+}
+
 // Claim gives the worker up to n due jobs of the types (nil: of all types), each with a new lease, in the order in which
 // they should start: higher priority first, then run_at, then id.
 func (r *Runs) Claim(ctx context.Context, workerID uuid.UUID, types []string, n int) ([]Job, error) {
@@ -102,6 +110,21 @@ func (r *Runs) Complete(ctx context.Context, runs []Success) ([]int64, error) {
 		pgx.NamedArgs{"ids": ids, "leases": leases, "results": results})
 }
 
+// CountFinished counts, for dashboards, the jobs that were done since the last call, or all of them anew.
+func (r *Runs) CountFinished(ctx context.Context, all bool) (int, error) {
+	return db.Get[int](ctx, r.db, "job", `
+		-- name: job.CountFinished
+		SELECT count_finished_jobs(@all)`,
+		pgx.NamedArgs{"all": all})
+}
+
+// DeleteFailed deletes jobs that failed 30 days ago or earlier and returns how many.
+func (r *Runs) DeleteFailed(ctx context.Context) (int, error) {
+	return r.repeat(ctx, `
+		-- name: job.DeleteFailed
+		SELECT delete_failed_jobs()`)
+}
+
 // DocumentCount returns how many documents the context's tenant had at the last RefreshStats.
 func (r *Runs) DocumentCount(ctx context.Context) (int64, error) {
 	scope, err := tenant.From(ctx)
@@ -121,6 +144,15 @@ func (r *Runs) DropOldEvents(ctx context.Context, keep time.Duration) (int, erro
 		-- name: job.DropOldEvents
 		SELECT drop_old_events(make_interval(secs => @keep::float8))`,
 		pgx.NamedArgs{"keep": keep.Seconds()})
+}
+
+// DropOldPartitions ends the partitions that are older than their table's retention and returns their names. archive is that
+// of the archive of jobs where none is configured in the database, 0 for ever.
+func (r *Runs) DropOldPartitions(ctx context.Context, archive time.Duration) ([]string, error) {
+	return db.Get[[]string](ctx, r.db, "partition", `
+		-- name: job.DropOldPartitions
+		SELECT drop_old_partitions(make_interval(secs => nullif(@archive::float8, 0)))`,
+		pgx.NamedArgs{"archive": archive.Seconds()})
 }
 
 // EnsurePartitions makes the partitions of the coming months and days and returns how many are new.
@@ -215,7 +247,7 @@ func (r *Runs) RecoverStale(ctx context.Context, minutes int) (int, error) {
 		pgx.NamedArgs{"minutes": minutes})
 }
 
-// RefreshStats brings the document statistics of all tenants up to date.
+// RefreshStats brings the document statistics of all tenants up to date. Calls that wait for one another share the work.
 func (r *Runs) RefreshStats(ctx context.Context) error {
 	_, err := db.Exec(ctx, r.db, `
 		-- name: job.RefreshStats
@@ -265,6 +297,18 @@ func (r *Runs) Retry(ctx context.Context, runs []Again, maxAttempts int) ([]Ende
 		    OFFSET 0) e
 		WHERE e.status IS NOT NULL`,
 		pgx.NamedArgs{"ids": ids, "leases": leases, "errors": texts, "delays": delays, "max": maxAttempts})
+}
+
+// repeat runs a statement that does a bounded part of its work, and says how much, until it finds nothing.
+func (r *Runs) repeat(ctx context.Context, sql string) (int, error) {
+	sum := 0
+	for {
+		n, err := db.Get[int](ctx, r.db, "job", sql)
+		sum += n
+		if err != nil || n == 0 {
+			return sum, err
+		}
+	}
 }
 
 // StartMaintenance reports whether the caller is the one to run this tick of a task: true for exactly one of all workers.
