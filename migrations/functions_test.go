@@ -116,7 +116,7 @@ func TestFunctionRights(t *testing.T) {
 		// Those of one lane only are judged by the rule above alone.
 		golden(t, "public_functions.txt", rows(t, conn, `
 			SELECT DISTINCT name FROM (`+public+`) f (name)
-			WHERE name NOT IN ('embedding_cubes', 'sphere_point', 'sphere_distance', 'document_distance', 'documents_near', 'jsonb_matches_schema',
+			WHERE name NOT IN ('embedding_cubes', 'sphere_point', 'sphere_distance', 'jsonb_matches_schema',
 			    'cosine_similarity', 'document_embedding_distance')
 			ORDER BY 1`))
 	})

@@ -18,20 +18,5 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT 2 * 6371008.8 * asin(least(1, p_chord / (2 * 6371008.8)))
 $$;
 
-CREATE OR REPLACE FUNCTION document_distance(p_longitude double precision, p_latitude double precision,
-    p_from_longitude double precision, p_from_latitude double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT sphere_distance(public.cube_distance(sphere_point(p_longitude, p_latitude), sphere_point(p_from_longitude, p_from_latitude)))
-$$;
-
-CREATE OR REPLACE FUNCTION documents_near(p_tenant_id uuid, p_longitude double precision, p_latitude double precision,
-    p_radius double precision) RETURNS TABLE (id uuid, distance double precision)
-LANGUAGE sql STABLE AS $$
-    SELECT d.id, n.distance
-    FROM documents d
-    CROSS JOIN LATERAL (SELECT document_distance(d.longitude, d.latitude, p_longitude, p_latitude) AS distance) n
-    WHERE d.tenant_id = p_tenant_id
-      AND sphere_point(d.longitude, d.latitude) <@ cube_enlarge(sphere_point(p_longitude, p_latitude),
-            2 * 6371008.8 * sin(least(p_radius / (2 * 6371008.8), pi() / 2)), 3)
-      AND n.distance <= p_radius
-$$;
+DROP FUNCTION IF EXISTS documents_near(uuid, double precision, double precision, double precision); -- forerunners of search_near
+DROP FUNCTION IF EXISTS document_distance(double precision, double precision, double precision, double precision);
