@@ -109,7 +109,7 @@ func searchPages(in data, small tenant.Scope, n scale, api *db.DB) []page {
 				"`ix_documents_author`, `ix_documents_created`. A text of few hits is ranked whole. Of a text with many, by the counts of the vocabulary, " +
 				"only so many of the newest documents are ranked as hold some 200 hits, and the hits in titles, which `ix_documents_title_search` gives. " +
 				"Without a text the newest come first, and a condition that many documents meet is answered by walking `ix_documents_created`. " +
-				"The statements are those that search_statement builds from the conditions, and its lookups in the vocabulary.",
+				"The statements are those that search_statements builds from the conditions, and its lookups in the vocabulary.",
 			hot: []hot{
 				{title: "FTS: a word in one document of 1,000", index: []string{"ix_documents_search"}, rows: thousandth, run: searched(search.Params{Query: text("granite")})},
 				{title: "FTS: a word in 30 % of the documents", index: []string{"ix_documents_created", "search_words_.*lexeme"}, rows: ranked, run: searched(search.Params{Query: text("common")})},

@@ -1012,9 +1012,6 @@ FUNCTION delete_document(p_id uuid, p_tenant_id uuid) RETURNS boolean
 FUNCTION delete_failed_jobs(p_age interval DEFAULT '30 days'::interval, p_limit integer DEFAULT 20000) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
-FUNCTION document_distance(p_longitude double precision, p_latitude double precision, p_from_longitude double precision, p_from_latitude double precision) RETURNS double precision
-    -- sql, immutable, strict, parallel safe; may be called by everybody
-
 FUNCTION document_embedding_clear() RETURNS trigger
     -- plpgsql, volatile; may be called by the owner only
 
@@ -1029,9 +1026,6 @@ FUNCTION document_from_input(p_old documents, p_input jsonb) RETURNS documents
 
 FUNCTION document_is_plain(p_input jsonb) RETURNS boolean
     -- plpgsql, immutable, parallel safe; may be called by everybody
-
-FUNCTION documents_near(p_tenant_id uuid, p_longitude double precision, p_latitude double precision, p_radius double precision) RETURNS TABLE(id uuid, distance double precision)
-    -- sql, stable; may be called by everybody
 
 FUNCTION drop_old_events(p_keep interval) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET lock_timeout=2s; may be called by app_worker
@@ -1249,6 +1243,9 @@ FUNCTION search_documents(p_tenant_id uuid, p_query text, p_limit integer DEFAUL
 FUNCTION search_fold(p_text text) RETURNS text
     -- plpgsql, immutable, strict, parallel safe; may be called by everybody
 
+FUNCTION search_hits(p_tenant_id uuid, p_search jsonb, p_vector real[], p_limit integer, p_after jsonb, p_extra text) RETURNS TABLE(id uuid, score real, distance double precision, created_at timestamp with time zone, words real, similarity real, cursor jsonb)
+    -- plpgsql, stable; may be called by the owner only
+
 FUNCTION search_index_name(p_tenant_id uuid) RETURNS text
     -- sql, immutable, strict, parallel safe; may be called by the owner only
 
@@ -1270,6 +1267,9 @@ FUNCTION search_matches(p_tenant_id uuid, p_search jsonb) RETURNS text
 FUNCTION search_near(p_near jsonb, OUT condition text, OUT distance text, OUT ordering text) RETURNS record
     -- plpgsql, stable; may be called by the owner only
 
+FUNCTION search_phase(p_number integer, p_place text, p_ordering text, p_hits text) RETURNS text
+    -- sql, stable; may be called by the owner only
+
 FUNCTION search_phrase(p_text text) RETURNS text
     -- plpgsql, immutable, parallel safe; may be called by everybody
 
@@ -1282,8 +1282,8 @@ FUNCTION search_queries(p_tenant_id uuid, p_search jsonb) RETURNS TABLE(query ts
 FUNCTION search_split_compounds(p_text text) RETURNS text
     -- plpgsql, immutable, parallel safe; may be called by the owner only
 
-FUNCTION search_statement(p_tenant_id uuid, p_search jsonb, p_limit integer, p_after jsonb, p_extra text DEFAULT ''::text) RETURNS text
-    -- plpgsql, stable, SET search_path=public, pg_temp; may be called by the owner only
+FUNCTION search_statements(p_tenant_id uuid, p_search jsonb, p_limit integer, p_after jsonb, p_extra text DEFAULT ''::text) RETURNS text[]
+    -- plpgsql, stable, SET search_path=public, pg_temp, SET plan_cache_mode=force_generic_plan; may be called by the owner only
 
 FUNCTION search_stop_words(p_tenant_id uuid, p_language text, p_words text[]) RETURNS text[]
     -- plpgsql, stable; may be called by the owner only

@@ -28,7 +28,8 @@ func (r *queryRoot) SearchDocuments(ctx context.Context, text *string, mode mode
 	p := search.Params{
 		Query: text, Mode: strings.ToLower(string(mode)), PathPrefix: pathPrefix, TagIDs: tagIDs, TagMatch: strings.ToLower(string(tagMatch)),
 		Metadata: metadata, CreatedAt: createdAt, Language: language, Weights: &search.Weights{Words: weights.Words, Vector: weights.Vector},
-		First: first, After: after, Offset: offset, Authors: selects(ctx, "author"),
+		First: first, After: after, Offset: offset,
+		Authors: selects(ctx, "author"), Bodies: selects(ctx, "body"),
 	}
 	if near != nil {
 		p.Near = &search.Near{Longitude: near.Longitude, Latitude: near.Latitude, Radius: near.Radius}
@@ -47,15 +48,17 @@ func (r *queryRoot) SearchDocuments(ctx context.Context, text *string, mode mode
 	if err != nil {
 		return model.SearchConnection{}, err
 	}
-	c := model.SearchConnection{
-		Found: page.Found, Explain: explain, Warnings: warnings(page.Found),
-		Nodes: make([]model.SearchHit, len(page.Hits)), Edges: make([]model.SearchEdge, len(page.Hits)),
-	}
+	c := model.SearchConnection{Found: page.Found, Explain: explain, Warnings: warnings(page.Found), Nodes: make([]model.SearchHit, len(page.Hits))}
 	for i := range page.Hits {
 		c.Nodes[i] = hit(&page, i)
-		c.Edges[i] = model.SearchEdge{Node: c.Nodes[i], Cursor: page.Found.Cursor(&page.Hits[i])}
 	}
-	c.PageInfo = pageInfo(page.Info, c.Edges, func(e model.SearchEdge) string { return e.Cursor })
+	if selects(ctx, "edges") || selects(ctx, "pageInfo") {
+		c.Edges = make([]model.SearchEdge, len(page.Hits))
+		for i := range page.Hits {
+			c.Edges[i] = model.SearchEdge{Node: c.Nodes[i], Cursor: page.Found.Cursor(&page.Hits[i])}
+		}
+		c.PageInfo = pageInfo(page.Info, c.Edges, func(e model.SearchEdge) string { return e.Cursor })
+	}
 	return c, nil
 }
 

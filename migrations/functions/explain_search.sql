@@ -1,5 +1,5 @@
--- explain_search(tenant, search, vector, limit) runs a search and says how, in three steps: what became of the text, the
--- server's plan with times and buffers, and how often each index was read (by functions within the plan, too). For
+-- explain_search(tenant, search, vector, limit) runs a search and says how, in steps: what became of the text, the
+-- server's plan of each statement with times and buffers, and how often each index was read (by functions within the plan, too). For
 -- operators: the caller checks the right. Raises what find_documents raises. VOLATILE, because EXPLAIN asks for it.
 
 -- search_index_scans() counts how often this transaction has read each index of documents and of the vocabulary.
@@ -21,21 +21,26 @@ DECLARE
     v_before jsonb;
     v_after jsonb;
     v_text record;
-    v_sql text;
+    v_statements text[];
+    v_limit int := coalesce((p_search ->> 'offset')::int, 0) + p_limit; -- what is skipped is found, too
     v_plan json;
 BEGIN
     PERFORM assert_tenant(p_tenant_id);
     v_before := search_index_scans();
     SELECT * INTO v_text FROM search_text(p_tenant_id, p_search);
-    v_sql := search_statement(p_tenant_id, p_search, p_limit, NULL);
+    v_statements := search_statements(p_tenant_id, p_search, p_limit, NULL);
     RETURN QUERY SELECT 'read the query', NULL::text, jsonb_build_object(
         'query', v_text.query::text, 'best', v_text.best::text, 'estimatedRows', v_text.rows, 'estimatedTitles', v_text.titles,
         'milliseconds', round((extract(epoch FROM clock_timestamp() - v_start) * 1000)::numeric, 3));
-    IF v_sql IS NULL THEN
+    FOR i IN 1 .. coalesce(cardinality(v_statements), 0) LOOP
+        EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ' || v_statements[i] INTO v_plan USING p_vector, 0, v_limit;
+        RETURN QUERY SELECT CASE i WHEN 1 THEN 'find the documents' ELSE 'find more documents' END, v_statements[i], v_plan::jsonb;
+        v_limit := v_limit - (v_plan -> 0 -> 'Plan' ->> 'Actual Rows')::numeric::int;
+        EXIT WHEN v_limit <= 0;
+    END LOOP;
+    IF v_plan IS NULL THEN
         RETURN; -- only stop words or operators
     END IF;
-    EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ' || v_sql INTO v_plan USING p_vector;
-    RETURN QUERY SELECT 'find the documents', v_sql, v_plan::jsonb;
     v_after := search_index_scans();
     RETURN QUERY SELECT 'indexes', NULL::text, (
         SELECT coalesce(jsonb_object_agg(a.key, a.value::bigint - coalesce((v_before ->> a.key)::bigint, 0)), '{}')

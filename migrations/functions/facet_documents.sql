@@ -22,7 +22,7 @@ BEGIN
     IF p_facets ? 'tag' THEN
         v_columns := v_columns || 'd.tag_ids'::text;
         v_parts := v_parts || format('SELECT ''tag'', p.value::text, p.n FROM (
-            SELECT t.value, count(*) AS n FROM hits h, unnest(h.tag_ids) AS t (value) GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s) p', p_limit);
+            SELECT t.value, count(*) AS n FROM (SELECT unnest(h.tag_ids) AS value FROM hits h) t GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s) p', p_limit); -- in the list: a third of what a join with it costs
     END IF;
     IF p_facets ? 'metadataKey' OR p_facets ? 'metadata' THEN
         v_columns := v_columns || 'd.metadata'::text;

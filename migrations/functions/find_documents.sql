@@ -5,7 +5,7 @@
 --   weights {words, vector} of mode hybrid, models [text], offset (0 to 10,000).
 -- vector is that of the query, for semantic and hybrid; with models, one after the other for each (nearest_embeddings). after is the cursor of a hit of the same search.
 -- score decides the order, words is the part of the text in it, similarity that of the vector (1 - cosine distance).
--- Raises ZE400 with the field, 42501 for another tenant. Order and indexes: search_statement.
+-- Raises ZE400 with the field, 42501 for another tenant. Order and indexes: search_statements.
 -- SECURITY DEFINER: @@, &&, @> and their like are not leakproof, so row-level security on the caller would keep them from
 -- using an index. The tenant is an argument, checked, and part of every index condition.
 DROP FUNCTION IF EXISTS search_documents_page; -- its forerunner
@@ -13,8 +13,6 @@ CREATE OR REPLACE FUNCTION find_documents(p_tenant_id uuid, p_search jsonb, p_ve
 RETURNS TABLE (id uuid, score real, distance double precision, created_at timestamptz, words real, similarity real, cursor jsonb)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 SET enable_seqscan = off AS $$ -- a LIMIT makes reading everybody's documents look cheap
-DECLARE
-    v_sql text;
 BEGIN
     PERFORM assert_tenant(p_tenant_id);
     IF p_limit < 1 OR p_limit > 1001 THEN
@@ -23,10 +21,7 @@ BEGIN
     IF NOT coalesce((p_search ->> 'offset')::int BETWEEN 0 AND 10000, true) THEN
         RAISE EXCEPTION 'An offset is 0 to 10,000.' USING ERRCODE = 'ZE400', COLUMN = 'offset';
     END IF;
-    v_sql := search_statement(p_tenant_id, p_search, p_limit, p_after);
-    IF v_sql IS NOT NULL THEN
-        RETURN QUERY EXECUTE v_sql USING p_vector;
-    END IF;
+    RETURN QUERY SELECT * FROM search_hits(p_tenant_id, p_search, p_vector, p_limit, p_after, '');
 END $$;
 REVOKE EXECUTE ON FUNCTION find_documents FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION find_documents TO app_api;

@@ -1,10 +1,11 @@
--- search_statement(tenant, search, limit, after, extra) is the SQL that find_documents runs: one text per set of conditions,
--- every value a literal (the tenant, too, so that an index of the tenant's own fits), the vector $1, extra one more
--- condition. Its columns are those of find_documents; null when nothing is asked for. Raises ZE400 with the field. Internal.
+-- search_statements(tenant, search, limit, after, extra) are the statements that search_hits runs one after the other until
+-- the page is full: one text per set of conditions, every value a literal (the tenant, too, so that an index of the tenant's
+-- own fits), the vector $1, the offset $2, the limit $3, extra one more condition. Their columns are those of find_documents;
+-- null when nothing is asked for. Raises ZE400 with the field. Internal.
 --
 -- Order, ties always to the newer document and then to the greater id:
 --   near             nearest first, then by rank
---   a text           by rank, in three phases of which each runs when those before do not fill the page:
+--   a text           by rank, in three phases, each a statement, so that those which are not needed are not even planned:
 --                    0  what matches best: all of it, or, when that is more than 2,000 documents, the newest that match (among
 --                       so many as hold about 200 of the text) and those with it in the title when these are at most 500
 --                       or, when the tenant has a RUM index, the best 1,000 in its order, and no phase 1
@@ -16,16 +17,25 @@
 --
 -- Indexes: ix_documents_search (or the tenant's own), ix_documents_title_search, ix_documents_created, and those of the
 -- conditions (search_condition, search_near, nearest_embeddings).
-CREATE OR REPLACE FUNCTION search_statement(p_tenant_id uuid, p_search jsonb, p_limit int, p_after jsonb, p_extra text DEFAULT '') RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
+
+-- search_phase(number, place, ordering, hits) is the statement of a phase. The cursors are made for the page alone.
+CREATE OR REPLACE FUNCTION search_phase(p_number int, p_place text, p_ordering text, p_hits text) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT format('SELECT h.id, h.rank, NULL::float8, h.created_at, h.rank, NULL::real,
+            jsonb_build_object(''p'', %s, ''r'', h.rank, ''c'', h.created_at, ''i'', h.id, %s)
+        FROM (%s ORDER BY %s OFFSET $2 LIMIT $3) h', p_number, p_place, p_hits, p_ordering)
+$$;
+REVOKE EXECUTE ON FUNCTION search_phase FROM PUBLIC;
+
+DROP FUNCTION IF EXISTS search_statement(uuid, jsonb, int, jsonb, text); -- its forerunner
+CREATE OR REPLACE FUNCTION search_statements(p_tenant_id uuid, p_search jsonb, p_limit int, p_after jsonb, p_extra text DEFAULT '') RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_exact constant int := 2000;
     v_tier constant int := 500;
     v_mode text := coalesce(p_search ->> 'mode', 'fts');
     v_from text := format('FROM documents d WHERE d.tenant_id = %L', p_tenant_id);
     v_condition text := search_condition(p_tenant_id, p_search) || p_extra;
-    v_offset int := coalesce((p_search ->> 'offset')::int, 0);
-    v_wanted int := v_offset + p_limit;
     v_near record;
     v_text record;
     v_match text := '';
@@ -36,16 +46,18 @@ DECLARE
     v_newer text;       -- the condition of phase 0 by it, v_older of phase 1
     v_older text;
     v_titles text;      -- the condition of a title hit, when phase 0 has them
-    v_rows bigint;      -- of the text under the conditions, when that was counted
+    v_few tid[];        -- what the text matches under the conditions, when that was looked at: at most one more than v_exact
+    v_rows bigint;      -- how many
     v_best text;        -- the order of the tenant's RUM index, which ranks
-    v_parts text[];
+    v_place text;       -- what the cursor of every hit has
+    v_phases text[] := '{}';
 BEGIN
     SELECT NULL::text AS condition, NULL::text AS distance, NULL::text AS ordering INTO v_near;
     IF jsonb_typeof(p_search -> 'near') = 'object' THEN
         SELECT * INTO v_near FROM search_near(p_search -> 'near');
     END IF;
     IF v_mode IN ('semantic', 'hybrid') THEN
-        RETURN search_vector_statement(p_tenant_id, p_search, v_condition, coalesce(v_near.condition, ''), v_near.distance, p_limit, p_after);
+        RETURN ARRAY[search_vector_statement(p_tenant_id, p_search, v_condition, coalesce(v_near.condition, ''), v_near.distance, p_limit, p_after)];
     END IF;
     SELECT * INTO v_text FROM search_text(p_tenant_id, p_search);
     IF v_text.query IS NOT NULL THEN
@@ -58,81 +70,74 @@ BEGIN
     IF v_near.distance IS NOT NULL THEN
         -- The index gives the nearest first when nothing else is to be ordered by; ties are ordered afterwards. Without any
         -- other condition the circle need not choose: what lies outside of it comes last.
-        RETURN format('SELECT h.id, h.rank, h.distance, h.created_at, %s, NULL::real,
+        RETURN ARRAY[format('SELECT h.id, h.rank, h.distance, h.created_at, %s, NULL::real,
                    jsonb_build_object(''d'', h.near, ''r'', h.rank, ''c'', h.created_at, ''i'', h.id)
             FROM (SELECT d.id, d.created_at, (%s)::real AS rank, %s AS distance, %s AS near %s%s%s%s%s
-                  ORDER BY near FETCH FIRST %s ROWS WITH TIES) h
+                  ORDER BY near FETCH FIRST ($2 + $3) ROWS WITH TIES) h
             WHERE h.distance <= %L::float8
-            ORDER BY h.near, h.rank DESC, h.created_at DESC, h.id DESC OFFSET %s LIMIT %s',
+            ORDER BY h.near, h.rank DESC, h.created_at DESC, h.id DESC OFFSET $2 LIMIT $3',
             CASE WHEN v_match = '' THEN 'NULL::real' ELSE 'h.rank' END, v_rank, v_near.distance, v_near.ordering, v_from,
             CASE WHEN v_match = '' AND v_condition = '' THEN ' AND d.longitude IS NOT NULL' ELSE v_near.condition END, v_match, v_condition,
             CASE WHEN p_after IS NULL THEN '' ELSE format(' AND (%s, -(%s)::real, %L::timestamptz, %L::uuid) > (%L::float8, -(%L::real), d.created_at, d.id)',
                 v_near.ordering, v_rank, p_after ->> 'c', p_after ->> 'i', p_after ->> 'd', p_after ->> 'r') END,
-            v_wanted, coalesce((p_search -> 'near' ->> 'radius')::float8, 10000), v_offset, p_limit);
+            coalesce((p_search -> 'near' ->> 'radius')::float8, 10000))];
     END IF;
 
     v_after := CASE WHEN p_after IS NULL THEN '' ELSE format(' AND (d.created_at, d.id) < (%L, %L)', p_after ->> 'c', p_after ->> 'i') END;
     IF v_match = '' THEN
-        RETURN format('SELECT d.id, 0::real, NULL::float8, d.created_at, NULL::real, NULL::real, jsonb_build_object(''c'', d.created_at, ''i'', d.id)
-            %s%s%s ORDER BY d.created_at DESC, d.id DESC OFFSET %s LIMIT %s', v_from, v_condition, v_after, v_offset, p_limit);
+        RETURN ARRAY[format('SELECT d.id, 0::real, NULL::float8, d.created_at, NULL::real, NULL::real, jsonb_build_object(''c'', d.created_at, ''i'', d.id)
+            %s%s%s ORDER BY d.created_at DESC, d.id DESC OFFSET $2 LIMIT $3', v_from, v_condition, v_after)];
     END IF;
 
     v_match := format(' AND d.search_tsv @@ %L::tsquery', v_text.best) || v_condition;
     IF p_after IS NOT NULL THEN
         v_edge := nullif(p_after -> 'e', 'null');
-    ELSIF v_text.rows > v_exact THEN
-        IF v_condition <> '' THEN -- which may leave few of the many
-            EXECUTE format('SELECT count(*) FROM (SELECT %s%s LIMIT %s) x', v_from, v_match, v_exact + 1) INTO v_rows;
-        END IF;
+    ELSIF v_text.rows > v_exact AND v_condition <> '' THEN -- which may leave few of the many; these are kept where they were found
+        EXECUTE format('SELECT array_agg(x.ctid) FROM (SELECT d.ctid %s%s LIMIT %s) x', v_from, v_match, v_exact + 1) INTO v_few;
+        v_rows := coalesce(cardinality(v_few), 0);
     END IF;
     -- A cursor can be made up: the order exists only where the index does.
     IF coalesce((p_after ->> 'b')::boolean, p_after IS NULL AND least(v_rows, v_text.rows) > v_exact)
         AND (SELECT t.index_kind = 'rum' FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id) THEN
         v_best := format(' ORDER BY d.search_tsv <=> %L::tsquery LIMIT 1000', v_text.best);
     ELSIF p_after IS NULL AND least(v_rows, v_text.rows) > v_exact THEN
-        -- Read from the index alone.
-        EXECUTE format('SELECT jsonb_build_array(e.created_at, e.id) FROM (SELECT d.created_at, d.id %s ORDER BY d.created_at DESC, d.id DESC OFFSET %s LIMIT 1) e', v_from,
-            least(8000, 200 * (SELECT t.documents FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id) / v_text.rows)) INTO v_edge;
+        SELECT jsonb_build_array(e.created_at, e.id) INTO v_edge -- read from the index alone
+        FROM (SELECT d.created_at, d.id FROM documents d WHERE d.tenant_id = p_tenant_id ORDER BY d.created_at DESC, d.id DESC
+              OFFSET least(8000, 200 * (SELECT t.documents FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id) / v_text.rows) LIMIT 1) e;
     END IF;
     v_newer := format('(d.created_at, d.id) >= (%L, %L)', v_edge ->> 0, v_edge ->> 1);
     v_older := format('(d.created_at, d.id) < (%L, %L)', v_edge ->> 0, v_edge ->> 1);
-    IF v_edge IS NOT NULL AND coalesce((p_after ->> 't')::boolean, v_text.titles <= v_tier) THEN
+    IF v_edge IS NOT NULL AND coalesce((p_after ->> 't')::boolean, v_text.titles BETWEEN 1 AND v_tier) THEN
         v_titles := format('ts_filter(d.search_tsv, ''{a}'') @@ %L::tsquery', v_text.best);
     END IF;
 
-    -- The limit of the newest is never reached: it keeps the planner, which cannot know how few they are, from reading all
-    -- that match and throwing most of them away.
-    v_parts := ARRAY[format('WITH ranked AS MATERIALIZED (SELECT h.* FROM (SELECT d.id, d.created_at, %s AS rank, 0 AS phase %s%s%s%s) h WHERE %s
-            ORDER BY h.rank DESC, h.created_at DESC, h.id DESC LIMIT %s)',
-        v_rank,
-        CASE WHEN v_edge IS NULL THEN v_from ELSE format('FROM (SELECT d.* %s AND %s ORDER BY d.created_at DESC, d.id DESC LIMIT 100000) d WHERE true', v_from, v_newer) END,
-        v_match, v_best,
-        format(' UNION ALL SELECT d.id, d.created_at, %s, 0 %s%s AND %s AND ', v_rank, v_from, v_condition, v_older) || v_titles,
-        CASE WHEN p_after IS NULL THEN 'true' WHEN v_phase > 0 THEN 'false'
-             ELSE format('(h.rank, h.created_at, h.id) < (%L::real, %L::timestamptz, %L::uuid)', p_after ->> 'r', p_after ->> 'c', p_after ->> 'i') END,
-        v_wanted)];
-    IF v_edge IS NOT NULL THEN
-        v_parts := v_parts || format('newest AS MATERIALIZED (SELECT d.id, d.created_at, %s AS rank, 1 AS phase %s%s AND %s%s%s
-                AND %s AND (SELECT count(*) FROM ranked) < %s ORDER BY d.created_at DESC, d.id DESC LIMIT %s)',
-            v_rank, v_from, v_match, v_older, ' AND NOT ' || v_titles, CASE WHEN v_phase = 1 THEN v_after ELSE '' END, (v_phase < 2)::text, v_wanted, v_wanted);
+    v_place := format('''e'', %L::jsonb, ''t'', %L::boolean, ''b'', %L::boolean', v_edge, v_titles IS NOT NULL, v_best IS NOT NULL);
+    IF v_phase = 0 THEN
+        -- The limit of the newest is never reached: it keeps the planner, which cannot know how few they are, from reading all
+        -- that match and throwing most of them away.
+        v_phases := v_phases || search_phase(0, v_place, 'r.rank DESC, r.created_at DESC, r.id DESC',
+            format('SELECT r.* FROM (SELECT d.id, d.created_at, %s AS rank %s%s%s) r%s',
+                v_rank,
+                CASE WHEN v_rows <= v_exact THEN v_from || format(' AND d.ctid = ANY (%L::tid[])', coalesce(v_few, '{}'))
+                     WHEN v_edge IS NULL THEN v_from || v_match ELSE format('FROM (SELECT d.* %s AND %s ORDER BY d.created_at DESC, d.id DESC LIMIT 100000) d WHERE true', v_from, v_newer) || v_match END,
+                v_best,
+                format(' UNION ALL SELECT d.id, d.created_at, %s%s%s AND %s AND ', v_rank, v_from, v_condition, v_older) || v_titles,
+                CASE WHEN p_after IS NULL THEN ''
+                     ELSE format(' WHERE (r.rank, r.created_at, r.id) < (%L::real, %L::timestamptz, %L::uuid)', p_after ->> 'r', p_after ->> 'c', p_after ->> 'i') END));
+    END IF;
+    IF v_phase < 2 AND v_edge IS NOT NULL THEN
+        v_phases := v_phases || search_phase(1, v_place, 'd.created_at DESC, d.id DESC',
+            format('SELECT d.id, d.created_at, %s AS rank %s%s AND %s%s%s',
+                v_rank, v_from, v_match, v_older, ' AND NOT ' || v_titles, CASE WHEN v_phase = 1 THEN v_after ELSE '' END));
     END IF;
     IF v_text.query <> v_text.best THEN
-        v_parts := v_parts || format('loose AS MATERIALIZED (SELECT d.id, d.created_at, (%s)::real AS rank, 2 AS phase %s AND d.search_tsv @@ %L::tsquery
-                AND NOT d.search_tsv @@ %L::tsquery%s%s AND (SELECT count(*) FROM ranked)%s < %s ORDER BY %s d.created_at DESC, d.id DESC LIMIT %s)',
-            coalesce(v_text.loose, '0'), v_from, v_text.query, v_text.best, v_condition, CASE WHEN v_phase = 2 THEN v_after ELSE '' END,
-            CASE WHEN v_edge IS NOT NULL THEN ' + (SELECT count(*) FROM newest)' ELSE '' END, v_wanted,
-            CASE WHEN v_text.loose IS NULL THEN '' ELSE 'rank DESC,' END, v_wanted);
+        v_phases := v_phases || search_phase(2, v_place, CASE WHEN v_text.loose IS NULL THEN '' ELSE 'rank DESC, ' END || 'd.created_at DESC, d.id DESC',
+            format('SELECT d.id, d.created_at, (%s)::real AS rank %s AND d.search_tsv @@ %L::tsquery AND NOT d.search_tsv @@ %L::tsquery%s%s',
+                coalesce(v_text.loose, '0'), v_from, v_text.query, v_text.best, v_condition, CASE WHEN v_phase = 2 THEN v_after ELSE '' END));
     END IF;
-    RETURN array_to_string(v_parts, ', ') || format('
-        SELECT h.id, h.rank, NULL::float8, h.created_at, h.rank, NULL::real,
-               jsonb_build_object(''p'', h.phase, ''r'', h.rank, ''c'', h.created_at, ''i'', h.id, ''e'', %L::jsonb, ''t'', %L::boolean, ''b'', %L::boolean)
-        FROM (SELECT * FROM ranked%s%s) h
-        ORDER BY h.phase, CASE WHEN h.phase <> 1 THEN h.rank END DESC, h.created_at DESC, h.id DESC OFFSET %s LIMIT %s',
-        v_edge, v_titles IS NOT NULL, v_best IS NOT NULL,
-        CASE WHEN v_edge IS NOT NULL THEN ' UNION ALL SELECT * FROM newest' ELSE '' END,
-        CASE WHEN v_text.query <> v_text.best THEN ' UNION ALL SELECT * FROM loose' ELSE '' END, v_offset, p_limit);
+    RETURN v_phases;
 END $$;
-REVOKE EXECUTE ON FUNCTION search_statement FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION search_statements FROM PUBLIC;
 
 -- search_vector_statement(…) is the SQL of the modes that compare vectors; condition, near and distance are SQL over d.
 -- Hits of hybrid have a place in one list or both: score is the weighed sum of 1 / (60 + place), scaled so that the first
@@ -143,8 +148,7 @@ LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 DECLARE
     v_words_depth constant int := 100;
     v_vector_depth constant int := 60; -- a vector costs more to compare than a word
-    v_offset int := coalesce((p_search ->> 'offset')::int, 0);
-    v_skip int := v_offset + coalesce((p_after ->> 'n')::int, 0); -- hits before the page; some more are read for those that came since
+    v_skip int := coalesce((p_search ->> 'offset')::int, 0) + coalesce((p_after ->> 'n')::int, 0); -- hits before the page; some more are read for those that came since
     v_words float8 := coalesce((p_search -> 'weights' ->> 'words')::float8, 1);
     v_vector float8 := coalesce((p_search -> 'weights' ->> 'vector')::float8, 1);
     v_models text[] := ARRAY(SELECT jsonb_array_elements_text(p_search -> 'models'));
@@ -162,7 +166,7 @@ BEGIN
         v_found := format('
             WITH words AS (
                 SELECT x.id, x.created_at, x.words, row_number() OVER () AS place -- in the order of the list
-                FROM (%s) x (id, score, distance, created_at, words, similarity, cursor)
+                FROM search_hits(%L, %L, NULL, %s, NULL, %L) x
             ), near AS (
                 SELECT n.id, n.created_at, n.similarity::real AS similarity, row_number() OVER (ORDER BY n.similarity DESC, n.created_at DESC, n.id DESC) AS place
                 FROM nearest_embeddings(%L, $1, %L::text[], %L, %s) n WHERE $1 IS NOT NULL
@@ -171,15 +175,15 @@ BEGIN
                    ((coalesce(%s::float8 / (60 + w.place), 0) + coalesce(%s::float8 / (60 + n.place), 0)) * 61 / %s)::real AS score,
                    coalesce(w.created_at, n.created_at) AS created_at, w.words, n.similarity
             FROM words w FULL JOIN near n ON n.id = w.id',
-            coalesce(search_statement(p_tenant_id, p_search - '{near,offset}'::text[] || '{"mode": "loose"}', v_words_depth, NULL, p_near), 'SELECT NULL::uuid, 0::real, 0::float8, now(), 0::real, 0::real, NULL::jsonb WHERE false'),
+            p_tenant_id, p_search - '{near,offset}'::text[] || '{"mode": "loose"}', v_words_depth, p_near,
             p_tenant_id, v_models, p_condition || p_near, v_vector_depth, v_words, v_vector, v_words + v_vector);
     END IF;
     RETURN format('SELECT h.id, h.score, %s, h.created_at, h.words, h.similarity,
             jsonb_build_object(''r'', h.score, ''c'', h.created_at, ''i'', h.id, ''n'', h.n)
         FROM (SELECT f.*, row_number() OVER (ORDER BY f.score DESC, f.created_at DESC, f.id DESC) AS n FROM (%s) f) h%s
-        ORDER BY h.score DESC, h.created_at DESC, h.id DESC OFFSET %s LIMIT %s',
+        ORDER BY h.score DESC, h.created_at DESC, h.id DESC OFFSET $2 LIMIT $3',
         v_distance, v_found,
         CASE WHEN p_after IS NULL THEN '' ELSE format(' WHERE (h.score, h.created_at, h.id) < (%L::real, %L::timestamptz, %L::uuid)',
-            p_after ->> 'r', p_after ->> 'c', p_after ->> 'i') END, v_offset, p_limit);
+            p_after ->> 'r', p_after ->> 'c', p_after ->> 'i') END);
 END $$;
 REVOKE EXECUTE ON FUNCTION search_vector_statement FROM PUBLIC;

@@ -52,14 +52,16 @@ CREATE OR REPLACE FUNCTION search_web_query(p_tenant_id uuid, p_language text, p
 LANGUAGE plpgsql STABLE SET client_min_messages = warning AS $$
 DECLARE
     v_config regconfig := search_config(p_language);
-    v_text text := search_split_compounds(p_text);
+    v_text text := CASE WHEN strpos(p_text, '-') > 0 THEN search_split_compounds(p_text) ELSE p_text END;
     v_query tsquery;
     v_words text[];
-    v_prefixes text[];
+    v_prefixes text[] := '{}';
     v_target tsquery;
     s record;
 BEGIN
-    v_prefixes := ARRAY(SELECT DISTINCT m[1] FROM regexp_matches(v_text, '([[:alnum:]]{2,40})\*', 'g') AS m LIMIT 8);
+    IF strpos(v_text, '*') > 0 THEN
+        v_prefixes := ARRAY(SELECT DISTINCT m[1] FROM regexp_matches(v_text, '([[:alnum:]]{2,40})\*', 'g') AS m LIMIT 8);
+    END IF;
     FOR i IN 1 .. cardinality(v_prefixes) LOOP
         v_text := replace(v_text, v_prefixes[i] || '*', 'zqprefix' || chr(96 + i) || 'qz');
     END LOOP;
@@ -100,17 +102,24 @@ REVOKE EXECUTE ON FUNCTION search_web_query FROM PUBLIC;
 CREATE OR REPLACE FUNCTION search_web_rows(p_tenant_id uuid, p_documents bigint, p_query tsquery, OUT rows bigint, OUT titles bigint)
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$ -- planning for 32 partitions takes longer than passing over them
 DECLARE
-    -- querytree leaves out what is negated; "T" when nothing else is there.
-    v_tokens text[] := ARRAY(SELECT m[1] FROM regexp_matches(querytree(p_query),
-        '(''(?:[^''\\]|''''|\\.)*''(?::\*?[A-D]*)?|<(?:-|\d+)>|[&|()])', 'g') AS m);
+    v_tokens text[];
     v_row_share float8;
     v_title_share float8;
     v_rows text := '';
     v_titles text := '';
     v_counts jsonb;
     v_lexeme text;
-    t text;
+    t text := p_query::text;
 BEGIN
+    IF numnode(p_query) = 1 AND t LIKE '%''' THEN -- one word, as most queries
+        SELECT least(coalesce(sum(w.documents), p_documents), p_documents), least(coalesce(sum(w.titles), 0), p_documents) INTO rows, titles
+        FROM core.search_words w
+        WHERE w.tenant_id = p_tenant_id AND w.lexeme = replace(substr(t, 2, length(t) - 2), '''''', '''') COLLATE "C";
+        RETURN;
+    END IF;
+    -- querytree leaves out what is negated; "T" when nothing else is there.
+    v_tokens := ARRAY(SELECT m[1] FROM regexp_matches(querytree(p_query),
+        '(''(?:[^''\\]|''''|\\.)*''(?::\*?[A-D]*)?|<(?:-|\d+)>|[&|()])', 'g') AS m);
     v_counts := (
         SELECT coalesce(jsonb_object_agg(c.lexeme, jsonb_build_array(c.documents, c.titles)), '{}')
         FROM (SELECT w.lexeme, sum(w.documents) AS documents, sum(w.titles) AS titles

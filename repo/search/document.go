@@ -36,5 +36,12 @@ type Author struct {
 	CreatedAt time.Time
 }
 
-const columns = `d.id, d.tenant_id, d.author_id, d.external_id, d.title, d.body, d.language, hstore_to_json(d.metadata) AS metadata,
+// columns are what ScanRow reads of a document; a body may be long and stored apart, so it is read only when it is asked for.
+func columns(bodies bool) string {
+	body := "''"
+	if bodies {
+		body = "d.body"
+	}
+	return `d.id, d.tenant_id, d.author_id, d.external_id, d.title, ` + body + ` AS body, d.language, hstore_to_json(d.metadata) AS metadata,
 		d.path_text AS path, d.tag_ids, d.longitude, d.latitude, d.embedding_model, d.version, d.created_at, d.updated_at`
+}

@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 
 	"stackforge/db"
@@ -45,7 +46,11 @@ func (f *Found) Explain(ctx context.Context) (Explanation, error) {
 	}
 	out := Explanation{Steps: []Step{}, Indexes: []string{}}
 	for _, r := range rows {
-		step, err := readPlan(r.Step, r.Plan)
+		read := readPlan
+		if r.Step == "indexes" {
+			read = readScans
+		}
+		step, err := read(r.Step, r.Plan)
 		if err != nil {
 			return Explanation{}, err
 		}
@@ -87,6 +92,15 @@ func readPlan(name string, text json.RawMessage) (Step, error) {
 		step.Milliseconds = &w.milliseconds
 	}
 	return step, nil
+}
+
+// readScans reads how often each index was read: also those that functions within a plan read.
+func readScans(name string, text json.RawMessage) (Step, error) {
+	var scans map[string]int64
+	if err := json.Unmarshal(text, &scans); err != nil {
+		return Step{}, errs.Wrap(errs.Internal, err, "Something went wrong on our side.")
+	}
+	return Step{Name: name, Indexes: distinct(slices.Collect(maps.Keys(scans))), Plan: text}, nil
 }
 
 type planReader struct {

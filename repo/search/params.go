@@ -57,6 +57,7 @@ type Params struct {
 	Vector    []float32   `json:"-"` // of the query, for Semantic and Hybrid
 	WordsOnly bool        `json:"-"` // Hybrid without a vector: finds what FTS finds
 	Authors   bool        `json:"-"` // fetch them too
+	Bodies    bool        `json:"-"` // as Authors; documents come without
 }
 
 // Near is a circle on the earth: degrees and metres.

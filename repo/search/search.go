@@ -71,7 +71,7 @@ func (r *Repo) Search(ctx context.Context, p Params) (Page, error) {
 	}
 	hits, err := db.List[Hit](ctx, db.Read(r.db), `
 		-- name: search.Search
-		SELECT f.score, f.distance, f.words, f.similarity, f.cursor, `+columns+email+`
+		SELECT f.score, f.distance, f.words, f.similarity, f.cursor, `+columns(p.Bodies)+email+`
 		FROM find_documents($1, $2, $3, $4, $5) WITH ORDINALITY
 			AS f (id, score, distance, created_at, words, similarity, cursor, ord)
 		CROSS JOIN LATERAL (SELECT * FROM documents WHERE tenant_id = $1 AND id = f.id OFFSET 0) AS d`+users+`

@@ -56,7 +56,7 @@ func TestSearch(t *testing.T) {
 
 	ctx, d, repo := setup(t, "word one", "word two", "word three", "other")
 	p := fts("word")
-	p.First = 2
+	p.First, p.Bodies = 2, true
 	var got []string
 	for {
 		page, err := repo.Search(ctx, p)
@@ -90,6 +90,7 @@ func TestSearch(t *testing.T) {
 	require.InDelta(t, 0, *page.Hits[0].Distance, 0.001)
 	require.InEpsilon(t, 111.3, *page.Hits[1].Distance, 0.006)
 	require.NotEmpty(t, page.Hits[0].Author.Email)
+	require.Empty(t, page.Hits[0].Document.Body, "nobody asked for it")
 	require.Equal(t, page.Hits[0].Document.AuthorID, page.Hits[0].Author.ID)
 
 	p = fts("")
