@@ -83,6 +83,9 @@ type keyCmd struct {
 	Create keyCreateCmd `cmd:"" help:"Make an API key; stdout is the key alone."`
 	List   keyListCmd   `cmd:"" help:"List a tenant's API keys."`
 	Revoke keyRevokeCmd `cmd:"" help:"End an API key at once."`
+
+	MakePayload   keyMakePayloadCmd   `cmd:"" help:"Make keys for PAYLOAD_ENCRYPTION_KEY; stdout is the keyset alone."`
+	RotatePayload keyRotatePayloadCmd `cmd:"" help:"Add a new key for payloads of jobs and encrypt them all anew."`
 }
 
 type keyCreateCmd struct {

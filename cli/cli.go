@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/term"
 
+	"stackforge/app"
 	"stackforge/config"
 	"stackforge/tracing"
 )
@@ -46,7 +47,7 @@ type grammar struct {
 	Import  importCmd  `cmd:"" help:"Load data from a file."`
 	Embed   embedCmd   `cmd:"" help:"Make the vectors that documents lack."`
 	Tenant  tenantCmd  `cmd:"" help:"Manage tenants."`
-	Key     keyCmd     `cmd:"" help:"Manage API keys."`
+	Key     keyCmd     `cmd:"" help:"Manage API keys, and the keys of encrypted payloads."`
 	Search  searchCmd  `cmd:"" help:"Manage what serves searches."`
 	Doctor  doctorCmd  `cmd:"" help:"Show what the database has and lacks."`
 	Debian  debianCmd  `cmd:"" name:"debian-index" hidden:"" help:"Turn Debian's package index on stdin into documents on stdout."`
@@ -58,6 +59,8 @@ type program struct {
 	config config.Config
 	log    zerolog.Logger
 	tracer *tracing.Tracer // of serve and worker; nil without a collector
+
+	payloadCounts *app.PayloadCounts // of API and worker; nil until one of them is built
 }
 
 // Exit codes.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/term"
 
 	"stackforge/app"
 	"stackforge/db"
@@ -79,7 +78,7 @@ func (c embedCmd) fill(ctx context.Context, p *program, e *app.Embedder, tenants
 	params := app.FillParams{
 		Missing: c.Missing || !c.ModelChanged, Changed: c.ModelChanged, Batch: c.Batch, Concurrency: c.Concurrency, Rate: c.Rate,
 	}
-	m := &embedMeter{p: p, start: time.Now()}
+	m := &embedMeter{meter: p.newMeter("documents", 0)}
 	for _, id := range tenants {
 		n, err := e.Lacking(actAs(ctx, id), params)
 		if err != nil {
@@ -89,7 +88,7 @@ func (c embedCmd) fill(ctx context.Context, p *program, e *app.Embedder, tenants
 	}
 	m.shown = m.start
 	for _, id := range tenants {
-		params.Progress = m.show
+		params.Progress = m.progress
 		params.Refused = func(doc uuid.UUID, err error) {
 			m.clear()
 			p.say("document %s of tenant %s is left out: %s", doc, id, err)
@@ -114,14 +113,10 @@ func (c embedCmd) fill(ctx context.Context, p *program, e *app.Embedder, tenants
 	return nil
 }
 
-// embedMeter shows the progress: a bar on a terminal, a line every five seconds elsewhere.
+// embedMeter counts what is done of all tenants.
 type embedMeter struct {
-	p     *program
-	start time.Time
-	shown time.Time
-	drawn bool
-	total int
-	done  app.Filled // of the tenants before this one
+	*meter
+	done app.Filled // of the tenants before this one
 }
 
 func (m *embedMeter) add(f app.Filled) {
@@ -130,52 +125,9 @@ func (m *embedMeter) add(f app.Filled) {
 	m.done.Refused += f.Refused
 }
 
-func (m *embedMeter) show(f app.Filled) {
-	every := 5 * time.Second
-	if m.p.Terminal {
-		every = 100 * time.Millisecond
-	}
-	now := time.Now()
-	if now.Sub(m.shown) < every {
-		return
-	}
-	m.shown = now
-	done := m.done.Stored + m.done.Refused + f.Stored + f.Refused
-	rate := float64(m.done.Stored+f.Stored) / now.Sub(m.start).Seconds()
-	line := fmt.Sprintf("%d of %d documents  %.0f/s", done, m.total, rate)
-	if left := m.total - done; rate > 0 && left > 0 {
-		line += "  " + time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second).String() + " left"
-	}
-	if !m.p.Terminal {
-		m.p.say("%s", line)
-		return
-	}
-	fmt.Fprintf(m.p.Stderr, "\r\x1b[K%s", m.bar(line, done))
-	m.drawn = true
-}
-
-// bar puts a bar before a line where the terminal is wide enough.
-func (m *embedMeter) bar(line string, done int) string {
-	width := 80
-	if f, ok := m.p.Stderr.(interface{ Fd() uintptr }); ok {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			width = w
-		}
-	}
-	cells := min(width-len(line)-4, 40)
-	if cells < 5 || m.total == 0 {
-		return line
-	}
-	full := cells * min(done, m.total) / m.total
-	return "[" + strings.Repeat("#", full) + strings.Repeat(".", cells-full) + "] " + line
-}
-
-// clear removes the bar from a terminal.
-func (m *embedMeter) clear() {
-	if m.drawn {
-		fmt.Fprint(m.p.Stderr, "\r\x1b[K")
-		m.drawn = false
-	}
+func (m *embedMeter) progress(f app.Filled) {
+	stored := m.done.Stored + f.Stored
+	m.show(stored+m.done.Refused+f.Refused, stored)
 }
 
 func (m *embedMeter) summary() string {

@@ -51,6 +51,13 @@ func (c seedCmd) Run(ctx context.Context, p *program) error {
 }
 
 func (p *program) seed(ctx context.Context, h *db.DB, o seed.Options) error {
+	keys, err := p.payloadKeys()
+	if err != nil {
+		return err
+	}
+	if keys != nil {
+		o.Encrypt = keys.Ring().Encrypt
+	}
 	r, err := seed.Run(ctx, h, o)
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ import (
 	"stackforge/repo/capability"
 	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
+	"stackforge/repo/idempotency"
 	"stackforge/repo/job"
 	"stackforge/repo/operator"
 	"stackforge/repo/search"
@@ -51,6 +52,7 @@ type application struct {
 	metrics *httpd.Metrics
 	latency *dashboard.Latencies
 	refresh *dashboard.Refresher
+	secrets *app.Payloads
 	wake    waker // wakes the worker of this process
 }
 
@@ -88,6 +90,9 @@ func (p *program) build(ctx context.Context, url string) (*application, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.secrets, err = p.payloads(a.db, a.metrics); err != nil {
+		return nil, err
+	}
 	a.graphql = resolvers.NewHandler(a.deps(embedder), resolvers.HandlerConfig{
 		Origins: p.config.HTTP.Origins, MaxBody: int(p.config.HTTP.MaxBody), Introspection: p.config.GraphQL.Introspection,
 		Suggest: !p.config.IsProduction(), Authenticate: a.authenticateSocket, Observe: a.observe, Log: p.log,
@@ -98,6 +103,23 @@ func (p *program) build(ctx context.Context, url string) (*application, error) {
 		Capabilities: func(ctx context.Context) ([]db.Capability, error) { return db.Capabilities(ctx, a.db) },
 	})
 	return a, nil
+}
+
+// payloads encrypts and decrypts payloads through a pool.
+func (p *program) payloads(pool *db.DB, m *httpd.Metrics) (*app.Payloads, error) {
+	keys, err := p.payloadKeys()
+	if err != nil {
+		return nil, err
+	}
+	if p.payloadCounts == nil {
+		c := &app.PayloadCounts{}
+		p.payloadCounts = c
+		m.Counter("payloads_encrypted_total", "Job payloads that this process encrypted.", func() float64 { return float64(c.Encrypted.Load()) })
+		m.Counter("payloads_decrypted_total", "Job payloads that this process decrypted.", func() float64 { return float64(c.Decrypted.Load()) })
+		m.Counter("payloads_undecryptable_total", "Job payloads that could not be decrypted: changed, of another job, or of a lost key.",
+			func() float64 { return float64(c.Failed.Load()) })
+	}
+	return app.NewPayloads(job.New(pool), keys, p.payloadCounts), nil
 }
 
 // trace starts traces under the name of a service, when there is a collector for them.
@@ -166,6 +188,7 @@ func (a *application) deps(e *app.Embedder) resolvers.Deps {
 		Capabilities: capability.New(a.db), Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Jobs: job.New(a.db), Keys: apikey.New(a.db), Operator: operator.New(a.db),
 		Search: app.NewSearcher(search.New(a.db), e), Similar: e, SearchSettings: searchsettings.New(a.db), Tenants: tenancy.New(a.db), Users: user.New(a.db),
 		Nudge: a.nudger.Nudge, RefreshStats: a.refresh.Refresh, SearchLatency: a.latency.Of,
+		Idempotency: idempotency.New(a.db), Payloads: a.secrets, NudgeAll: a.nudger.NudgeAll,
 		Updates: func(ctx context.Context, f job.EventFilter, after string) (<-chan *job.Event, func() error, error) {
 			keep, err := f.Func()
 			if err != nil {

@@ -81,12 +81,16 @@ func (p *program) worker(pool *db.DB, m *httpd.Metrics, wake waker, nudger *real
 	if err != nil {
 		return nil, err
 	}
+	payloads, err := p.payloads(pool, m)
+	if err != nil {
+		return nil, err
+	}
 	c := p.config.Worker
 	return worker.New(worker.Config{
 		Concurrency: c.Concurrency, Poll: c.Poll, MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, Heartbeat: c.Heartbeat,
 		DeadAfter: 4 * c.Heartbeat, StaleMinutes: int(c.Stale / time.Minute), ShutdownGrace: c.Shutdown,
 		EventRetention: p.config.Realtime.Retention, ArchiveRetention: p.config.Retention.Archive(), Hook: countJobs(m, handlers),
-	}, worker.Deps{Runs: runs, Handlers: p.traced(handlers), Log: p.log, Search: search.NewMaintenance(pool), Wake: wake, Nudge: nudger.Nudge}), nil
+	}, worker.Deps{Runs: runs, Handlers: p.traced(handlers), Log: p.log, Payloads: payloads, Search: search.NewMaintenance(pool), Wake: wake, Nudge: nudger.Nudge}), nil
 }
 
 // traced makes each run of a job a trace; without traces it is the table itself.

@@ -24,12 +24,15 @@ const (
 // no fixed value; help is the sentence of the documentation.
 type Config struct {
 	AppEnv  string `env:"APP_ENV" default:"development" enum:"development|production" help:"What the process is for. Production refuses weak secrets and hides the playground and introspection."`
-	DataDir string `env:"DATA_DIR" default:".data" help:"Folder of the embedded database and of the signing secret that development makes; relative to the working directory."`
+	DataDir string `env:"DATA_DIR" default:".data" help:"Folder of the embedded database and of the secrets that development makes; relative to the working directory."`
 
-	HTTP      HTTP      `group:"HTTP server"`
-	Database  Database  `group:"Database"`
-	Pool      Pool      `group:"Connection pool"`
-	Auth      Auth      `group:"Authentication"`
+	HTTP     HTTP     `group:"HTTP server"`
+	Database Database `group:"Database"`
+	Pool     Pool     `group:"Connection pool"`
+	Auth     Auth     `group:"Authentication"`
+
+	Encryption Encryption `group:"Encryption of job payloads"`
+
 	GraphQL   GraphQL   `group:"GraphQL"`
 	Realtime  Realtime  `group:"Realtime"`
 	Worker    Worker    `group:"Worker"`
@@ -84,6 +87,15 @@ type Pool struct {
 type Auth struct {
 	// JWTSecret is empty only in development: then the caller makes a random one and keeps it in DataDir.
 	JWTSecret Secret `env:"JWT_SECRET" shown:"in development a random one, kept in DATA_DIR; required in production" help:"Key that signs access tokens (HS256). Production wants at least 32 bytes; openssl rand -base64 48 makes a good one."`
+}
+
+// Encryption is what encrypts the payloads of jobs.
+type Encryption struct {
+	// Key is empty in production when payloads cannot be encrypted, and in development when the caller keeps a key in DataDir.
+	Key Secret `env:"PAYLOAD_ENCRYPTION_KEY" shown:"in development a random one, kept in DATA_DIR; without one in production payloads cannot be encrypted" help:"Keys of encrypted job payloads: base64 of 32 random bytes (openssl rand -base64 32) or a keyset of stackforge key make-payload. Whoever loses them loses the payloads. From a file they can be rotated, and the processes follow it."`
+	KMS string `env:"PAYLOAD_ENCRYPTION_KMS" shown:"none: the keyset is in the clear" help:"Key that the keyset of PAYLOAD_ENCRYPTION_KEY is encrypted with, as a URI: file:///path of a file with base64 of 32 random bytes."`
+
+	KeyFile string // the file of PAYLOAD_ENCRYPTION_KEY_FILE, when Key came from it
 }
 
 // GraphQL is what the GraphQL endpoint shows.

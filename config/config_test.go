@@ -226,6 +226,7 @@ func TestSecretFiles(t *testing.T) {
 			"EMBEDDING_API_KEY":          func(c config.Config) config.Secret { return c.Embedding.APIKey },
 			"EMBEDDING_PREVIOUS_API_KEY": func(c config.Config) config.Secret { return c.Embedding.PreviousAPIKey },
 			"JWT_SECRET":                 func(c config.Config) config.Secret { return c.Auth.JWTSecret },
+			"PAYLOAD_ENCRYPTION_KEY":     func(c config.Config) config.Secret { return c.Encryption.Key },
 			"SMTP_PASSWORD":              func(c config.Config) config.Secret { return c.Mail.Password },
 		}
 		environ := []string{"SMTP_USER=u"}

@@ -40,6 +40,7 @@ func Load(environ []string, dotenv string) (Config, error) {
 	for _, f := range fields(&c) {
 		l.set(f, c.AppEnv)
 	}
+	c.Encryption.KeyFile = l.secretPath("PAYLOAD_ENCRYPTION_KEY")
 	l.relations(&c)
 	l.secrets(&c)
 	l.strangers(&c)
@@ -116,6 +117,17 @@ func (l *loader) lookup(f field) (text, where string) {
 		}
 	}
 	return "", "the default"
+}
+
+// secretPath returns the file that a secret came from, "" when it did not.
+func (l *loader) secretPath(name string) string {
+	for _, values := range []map[string]string{l.env, l.file} {
+		path := values[name+"_FILE"]
+		if _, given := values[name]; given || path != "" {
+			return path
+		}
+	}
+	return ""
 }
 
 func (l *loader) secretFile(name, path string) string {

@@ -90,6 +90,11 @@ func (d *DB) retry(ctx context.Context, again func(error) bool, fn func() error)
 }
 
 func (d *DB) run(ctx context.Context, st statement) error {
+	if j := d.joint(ctx); j != nil {
+		if done, err := j.run(ctx, st); done {
+			return err
+		}
+	}
 	again := rolledBack
 	if st.read {
 		again = passing
@@ -131,8 +136,14 @@ func readBatch(br pgx.BatchResults, scan func(pgx.Rows) (int64, error)) (int64, 
 	return scan(rows)
 }
 
-// Do runs fn in a transaction of its own; see Handle. It is repeated after a serialization failure or a deadlock.
+// Do runs fn in a transaction of its own; see Handle. It is repeated after a serialization failure or a deadlock. Within
+// Together it is a savepoint of that transaction, and fn must use tx alone.
 func (d *DB) Do(ctx context.Context, fn func(tx *Tx) error) error {
+	if j := d.joint(ctx); j != nil {
+		if done, err := j.do(ctx, fn); done {
+			return err
+		}
+	}
 	return fromPG(d.retry(ctx, rolledBack, func() error { return d.do(ctx, fn) }))
 }
 

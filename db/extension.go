@@ -54,6 +54,7 @@ func known() []extension {
 		{name: "pgaudit", never: true, preload: "pgaudit", fallback: "the server's log of statements"},
 		// Two kinds of partition keeping in one database would meet on the same tables.
 		{name: "pg_partman", never: true, fallback: "our own partitions, by core.partition_config"},
+		{name: "pgsodium", preload: "pgsodium", fallback: "payloads are encrypted by the API and the worker"},
 		{name: "pg_cron", preload: "pg_cron", fallback: "the worker's scheduler"},
 	}
 }

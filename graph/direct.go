@@ -470,6 +470,35 @@ func (w *direct) writeDashboardStats(fields []graphql.CollectedField, obj *dashb
 	return true
 }
 
+func (w *direct) writeDecryptJobPayloadPayload(fields []graphql.CollectedField, obj *model.DecryptJobPayloadPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("DecryptJobPayloadPayload")
+		case "payload":
+			v, nonNull = w.ec.marshalNJSON2encodingᚋjsonᚐRawMessage(w.ctx, f.Selections, obj.Payload), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeDeleteDocumentPayload(fields []graphql.CollectedField, obj *model.DeleteDocumentPayload) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -624,6 +653,39 @@ func (w *direct) writeDocumentEdge(fields []graphql.CollectedField, obj *model.D
 			continue
 		case "cursor":
 			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Cursor), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeEncryptJobPayloadPayload(fields []graphql.CollectedField, obj *model.EncryptJobPayloadPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("EncryptJobPayloadPayload")
+		case "job":
+			w.writeKey(i, f.Alias)
+			if !w.writeJob(w.fieldsOf(f, jobImplementors), &obj.Job) {
+				return false
+			}
+			continue
 		default:
 			return false
 		}
@@ -894,6 +956,8 @@ func (w *direct) writeJob(fields []graphql.CollectedField, obj *job.Job) bool {
 			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Type), true
 		case "payload":
 			v, nonNull = w.ec.marshalNJSON2encodingᚋjsonᚐRawMessage(w.ctx, f.Selections, obj.Payload), true
+		case "encrypted":
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.Encrypted), true
 		case "status":
 			v, nonNull = w.ec.marshalNJobStatus2stackforgeᚋrepoᚋjobᚐState(w.ctx, f.Selections, obj.State()), true
 		case "failureReason":

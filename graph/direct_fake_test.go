@@ -172,6 +172,15 @@ func (*fake) CancelJob(context.Context, model.CancelJobInput) (model.CancelJobPa
 	return model.CancelJobPayload{Job: j}, nil
 }
 
+func (*fake) DecryptJobPayload(context.Context, model.DecryptJobPayloadInput) (model.DecryptJobPayloadPayload, error) {
+	return model.DecryptJobPayloadPayload{Payload: []byte(`{"a": 1}`)}, nil
+}
+
+func (*fake) EncryptJobPayload(context.Context, model.EncryptJobPayloadInput) (model.EncryptJobPayloadPayload, error) {
+	j, _ := aJob(2)
+	return model.EncryptJobPayloadPayload{Job: j}, nil
+}
+
 func (*fake) RetryJob(context.Context, model.RetryJobInput) (model.RetryJobPayload, error) {
 	j, _ := aJob(3)
 	return model.RetryJobPayload{Job: j}, nil

@@ -79,7 +79,7 @@ func aJob(n int64) (job.Job, thing) {
 	fields := map[string]any{
 		"id": quoted(fmt.Sprint(n)), "nodeId": quoted(nodeid.Encode("Job", fmt.Sprint(n))), "hashid": quoted(j.Hashid()), "type": text(`"t"`), "payload": text(`{"a": [1, null]}`), "status": text(`"PENDING"`),
 		"failureReason": nil, "priority": text("0"), "queue": text(`"default"`), "uniqueKey": nil, "attempts": text("0"), "maxAttempts": nil, "progress": nil, "result": nil, "lastError": nil,
-		"runAt": momentText, "startedAt": nil, "finishedAt": nil, "createdAt": momentText, "updatedAt": momentText,
+		"encrypted": text("false"), "runAt": momentText, "startedAt": nil, "finishedAt": nil, "createdAt": momentText, "updatedAt": momentText,
 	}
 	if n%2 == 0 {
 		j.Status, j.Reason, j.Priority, j.UniqueKey, j.Attempts, j.MaxAttempts, j.Progress = job.Failed, new("no_handler"), -5, new("k"), 3, new(3), new(0)
@@ -226,6 +226,8 @@ func roots() []root {
 			thing{"EnqueueJobResult", map[string]any{"index": text("1"), "job": nil, "duplicate": text("false"), "error": rowError(`"FORBIDDEN"`, nil, `"m"`)}},
 		}})},
 		{"mutation", `cancelJob(input: {id: "x"})`, payload("CancelJob", map[string]any{"job": jb(2)})},
+		{"mutation", `encryptJobPayload(input: {id: "x"})`, payload("EncryptJobPayload", map[string]any{"job": jb(2)})},
+		{"mutation", `decryptJobPayload(input: {id: "x"})`, payload("DecryptJobPayload", map[string]any{"payload": text(`{"a": 1}`)})},
 		{"mutation", `retryJob(input: {id: "x"})`, payload("RetryJob", map[string]any{"job": jb(3)})},
 	})
 }

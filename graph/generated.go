@@ -137,6 +137,10 @@ type ComplexityRoot struct {
 		UpdatedAt        func(childComplexity int) int
 	}
 
+	DecryptJobPayloadPayload struct {
+		Payload func(childComplexity int) int
+	}
+
 	DeleteDocumentPayload struct {
 		ID func(childComplexity int) int
 	}
@@ -173,6 +177,10 @@ type ComplexityRoot struct {
 	DocumentEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	EncryptJobPayloadPayload struct {
+		Job func(childComplexity int) int
 	}
 
 	EnqueueJobPayload struct {
@@ -219,6 +227,7 @@ type ComplexityRoot struct {
 	Job struct {
 		Attempts      func(childComplexity int) int
 		CreatedAt     func(childComplexity int) int
+		Encrypted     func(childComplexity int) int
 		FailureReason func(childComplexity int) int
 		FinishedAt    func(childComplexity int) int
 		Hashid        func(childComplexity int) int
@@ -323,7 +332,9 @@ type ComplexityRoot struct {
 		CreateDocument       func(childComplexity int, input model.CreateDocumentInput) int
 		CreateDocuments      func(childComplexity int, input model.CreateDocumentsInput) int
 		CreateUser           func(childComplexity int, input model.CreateUserInput) int
+		DecryptJobPayload    func(childComplexity int, input model.DecryptJobPayloadInput) int
 		DeleteDocument       func(childComplexity int, input model.DeleteDocumentInput) int
+		EncryptJobPayload    func(childComplexity int, input model.EncryptJobPayloadInput) int
 		EnqueueJob           func(childComplexity int, input model.EnqueueJobInput) int
 		EnqueueJobs          func(childComplexity int, input model.EnqueueJobsInput) int
 		IssueToken           func(childComplexity int) int
@@ -618,6 +629,8 @@ type MutationResolver interface {
 	CreateDocuments(ctx context.Context, input model.CreateDocumentsInput) (model.CreateDocumentsPayload, error)
 	UpdateDocument(ctx context.Context, input model.UpdateDocumentInput) (model.UpdateDocumentPayload, error)
 	DeleteDocument(ctx context.Context, input model.DeleteDocumentInput) (model.DeleteDocumentPayload, error)
+	EncryptJobPayload(ctx context.Context, input model.EncryptJobPayloadInput) (model.EncryptJobPayloadPayload, error)
+	DecryptJobPayload(ctx context.Context, input model.DecryptJobPayloadInput) (model.DecryptJobPayloadPayload, error)
 	IssueToken(ctx context.Context) (model.IssueTokenPayload, error)
 	CreateAPIKey(ctx context.Context, input model.CreateAPIKeyInput) (model.CreateAPIKeyPayload, error)
 	RevokeAPIKey(ctx context.Context, input model.RevokeAPIKeyInput) (model.RevokeAPIKeyPayload, error)
@@ -981,6 +994,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DashboardStats.UpdatedAt(childComplexity), true
 
+	case "DecryptJobPayloadPayload.payload":
+		if e.ComplexityRoot.DecryptJobPayloadPayload.Payload == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DecryptJobPayloadPayload.Payload(childComplexity), true
+
 	case "DeleteDocumentPayload.id":
 		if e.ComplexityRoot.DeleteDocumentPayload.ID == nil {
 			break
@@ -1141,6 +1161,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DocumentEdge.Node(childComplexity), true
 
+	case "EncryptJobPayloadPayload.job":
+		if e.ComplexityRoot.EncryptJobPayloadPayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EncryptJobPayloadPayload.Job(childComplexity), true
+
 	case "EnqueueJobPayload.duplicate":
 		if e.ComplexityRoot.EnqueueJobPayload.Duplicate == nil {
 			break
@@ -1280,6 +1307,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Job.CreatedAt(childComplexity), true
+	case "Job.encrypted":
+		if e.ComplexityRoot.Job.Encrypted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Encrypted(childComplexity), true
 	case "Job.failureReason":
 		if e.ComplexityRoot.Job.FailureReason == nil {
 			break
@@ -1742,6 +1775,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateUser(childComplexity, args["input"].(model.CreateUserInput)), true
+	case "Mutation.decryptJobPayload":
+		if e.ComplexityRoot.Mutation.DecryptJobPayload == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_decryptJobPayload_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DecryptJobPayload(childComplexity, args["input"].(model.DecryptJobPayloadInput)), true
 	case "Mutation.deleteDocument":
 		if e.ComplexityRoot.Mutation.DeleteDocument == nil {
 			break
@@ -1753,6 +1797,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteDocument(childComplexity, args["input"].(model.DeleteDocumentInput)), true
+	case "Mutation.encryptJobPayload":
+		if e.ComplexityRoot.Mutation.EncryptJobPayload == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_encryptJobPayload_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EncryptJobPayload(childComplexity, args["input"].(model.EncryptJobPayloadInput)), true
 	case "Mutation.enqueueJob":
 		if e.ComplexityRoot.Mutation.EnqueueJob == nil {
 			break
@@ -2885,8 +2940,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateDocumentInput,
 		ec.unmarshalInputCreateDocumentsInput,
 		ec.unmarshalInputCreateUserInput,
+		ec.unmarshalInputDecryptJobPayloadInput,
 		ec.unmarshalInputDeleteDocumentInput,
 		ec.unmarshalInputDocumentFilter,
+		ec.unmarshalInputEncryptJobPayloadInput,
 		ec.unmarshalInputEnqueueJobInput,
 		ec.unmarshalInputEnqueueJobsInput,
 		ec.unmarshalInputHybridWeightsInput,
@@ -3031,6 +3088,15 @@ directive @goModel(
   "The type in the code is made from the schema."
   forceGenerate: Boolean
 ) on OBJECT | INPUT_OBJECT | SCALAR | ENUM | INTERFACE | UNION
+
+"""
+The mutation is done once under this key, however often it is sent: its repetition within 7 days gets the answer of the first time. On the operation,
+on its only field, or as the header Idempotency-Key. The operation is one transaction then: an error undoes all of it and leaves the key free.
+"""
+directive @idempotent("1 to 255 visible ASCII characters, such as a uuid; of the tenant." key: String!) on MUTATION | FIELD
+
+"Shown this once: an answer with it is not kept under an idempotency key, so that its repetition is a CONFLICT."
+directive @secret on FIELD_DEFINITION
 
 "A moment in UTC, RFC 3339 with milliseconds: 2026-01-31T09:30:00.000Z."
 scalar Time
@@ -3655,6 +3721,42 @@ type DeleteDocumentPayload {
   id: ID!
 }
 `, BuiltIn: false},
+	{Name: "../schema/encryption.graphqls", Input: `extend type Mutation {
+  """
+  Keeps the payload of a job encrypted, for this tenant and this job alone: beside the payload, or with ` + "`" + `redact` + "`" + ` in place of it. What is encrypted
+  already stays as it is. Documents and all else of a job are not encrypted.
+  """
+  encryptJobPayload("Which." input: EncryptJobPayloadInput!): EncryptJobPayloadPayload! @auth(scope: "jobs:write")
+  "Decrypts the payload of a job and returns it; nothing is stored. NOT_FOUND when nothing of it is encrypted."
+  decryptJobPayload("Which." input: DecryptJobPayloadInput!): DecryptJobPayloadPayload! @auth(scope: "jobs:decrypt")
+}
+
+"Which job's payload to encrypt."
+input EncryptJobPayloadInput {
+  "The number or the hashid."
+  id: ID!
+  "The payload itself is blanked to ` + "`" + `{}` + "`" + `; the worker decrypts it while the job runs."
+  redact: Boolean! = false
+}
+
+"The job with the encrypted payload."
+type EncryptJobPayloadPayload {
+  "The job, as it is now."
+  job: Job!
+}
+
+"Which job's payload to decrypt."
+input DecryptJobPayloadInput {
+  "The number or the hashid."
+  id: ID!
+}
+
+"A decrypted payload."
+type DecryptJobPayloadPayload {
+  "The payload, as it was encrypted."
+  payload: JSON! @secret
+}
+`, BuiltIn: false},
 	{Name: "../schema/identity.graphqls", Input: `"A person of the tenant, who can be an author."
 type User implements Node {
   "The uuid."
@@ -3737,7 +3839,7 @@ extend type Mutation {
 "A token for the Authorization header."
 type IssueTokenPayload {
   "Send it as ` + "`" + `Authorization: Bearer …` + "`" + `."
-  token: String!
+  token: String! @secret
   "Seconds until it ends."
   expiresIn: Int!
 }
@@ -3757,7 +3859,7 @@ type CreateApiKeyPayload {
   "The key, without its plaintext."
   apiKey: ApiKey!
   "The key itself. It is not kept and cannot be shown again."
-  plaintext: String!
+  plaintext: String! @secret
 }
 
 "Which key to end."
@@ -3822,8 +3924,10 @@ type Job implements Node {
   hashid: String!
   "What is to be done."
   type: String!
-  "What it is to be done with."
+  "What it is to be done with; ` + "`" + `{}` + "`" + ` when it is stored encrypted only."
   payload: JSON!
+  "There is an encrypted form of the payload: ` + "`" + `decryptJobPayload` + "`" + ` returns it."
+  encrypted: Boolean!
   "Where it stands."
   status: JobStatus!
   "Why it has failed for good, null unless it has."
@@ -4030,6 +4134,8 @@ input EnqueueJobInput {
   uniqueKey: String
   "How often it may be started, 1 to 100."
   maxAttempts: Int
+  "The payload is checked, then stored encrypted only: it reads as ` + "`" + `{}` + "`" + `, and the worker decrypts it while the job runs."
+  encrypt: Boolean
 }
 
 "The new job."
@@ -4803,6 +4909,14 @@ func (ec *executionContext) childFields_DashboardStats(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type DashboardStats", field.Name)
 }
 
+func (ec *executionContext) childFields_DecryptJobPayloadPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "payload":
+		return ec.fieldContext_DecryptJobPayloadPayload_payload(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DecryptJobPayloadPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DeleteDocumentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -4877,6 +4991,14 @@ func (ec *executionContext) childFields_DocumentEdge(ctx context.Context, field 
 		return ec.fieldContext_DocumentEdge_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DocumentEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_EncryptJobPayloadPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_EncryptJobPayloadPayload_job(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EncryptJobPayloadPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_EnqueueJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4973,6 +5095,8 @@ func (ec *executionContext) childFields_Job(ctx context.Context, field graphql.C
 		return ec.fieldContext_Job_type(ctx, field)
 	case "payload":
 		return ec.fieldContext_Job_payload(ctx, field)
+	case "encrypted":
+		return ec.fieldContext_Job_encrypted(ctx, field)
 	case "status":
 		return ec.fieldContext_Job_status(ctx, field)
 	case "failureReason":
@@ -5913,12 +6037,40 @@ func (ec *executionContext) field_Mutation_createUser_args(ctx context.Context, 
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_decryptJobPayload_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.DecryptJobPayloadInput, error) {
+			return ec.unmarshalNDecryptJobPayloadInput2stackforgeᚋgraphᚋmodelᚐDecryptJobPayloadInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_deleteDocument_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.DeleteDocumentInput, error) {
 			return ec.unmarshalNDeleteDocumentInput2stackforgeᚋgraphᚋmodelᚐDeleteDocumentInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_encryptJobPayload_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.EncryptJobPayloadInput, error) {
+			return ec.unmarshalNEncryptJobPayloadInput2stackforgeᚋgraphᚋmodelᚐEncryptJobPayloadInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -7926,6 +8078,29 @@ func (ec *executionContext) fieldContext_DashboardStats_updatedAt(_ context.Cont
 	return graphql.NewScalarFieldContext("DashboardStats", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
+func (ec *executionContext) _DecryptJobPayloadPayload_payload(ctx context.Context, field graphql.CollectedField, obj *model.DecryptJobPayloadPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DecryptJobPayloadPayload_payload(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Payload, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalNJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DecryptJobPayloadPayload_payload(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DecryptJobPayloadPayload", field, false, false, errors.New("field of type JSON does not have child fields"))
+}
+
 func (ec *executionContext) _DeleteDocumentPayload_id(ctx context.Context, field graphql.CollectedField, obj *model.DeleteDocumentPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8569,6 +8744,38 @@ func (ec *executionContext) fieldContext_DocumentEdge_cursor(_ context.Context, 
 	return graphql.NewScalarFieldContext("DocumentEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _EncryptJobPayloadPayload_job(ctx context.Context, field graphql.CollectedField, obj *model.EncryptJobPayloadPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_EncryptJobPayloadPayload_job(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Job, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v job.Job) graphql.Marshaler {
+			return ec.marshalNJob2stackforgeᚋrepoᚋjobᚐJob(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_EncryptJobPayloadPayload_job(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EncryptJobPayloadPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Job(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _EnqueueJobPayload_job(ctx context.Context, field graphql.CollectedField, obj *model.EnqueueJobPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9187,6 +9394,29 @@ func (ec *executionContext) _Job_payload(ctx context.Context, field graphql.Coll
 }
 func (ec *executionContext) fieldContext_Job_payload(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Job", field, false, false, errors.New("field of type JSON does not have child fields"))
+}
+
+func (ec *executionContext) _Job_encrypted(ctx context.Context, field graphql.CollectedField, obj *job.Job) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Job_encrypted(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Encrypted, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Job_encrypted(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Job", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
 func (ec *executionContext) _Job_status(ctx context.Context, field graphql.CollectedField, obj *job.Job) (ret graphql.Marshaler) {
@@ -10984,6 +11214,130 @@ func (ec *executionContext) fieldContext_Mutation_deleteDocument(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_deleteDocument_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_encryptJobPayload(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_encryptJobPayload(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().EncryptJobPayload(ctx, fc.Args["input"].(model.EncryptJobPayloadInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "jobs:write")
+				if err != nil {
+					var zeroVal model.EncryptJobPayloadPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.EncryptJobPayloadPayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.EncryptJobPayloadPayload) graphql.Marshaler {
+			return ec.marshalNEncryptJobPayloadPayload2stackforgeᚋgraphᚋmodelᚐEncryptJobPayloadPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_encryptJobPayload(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_EncryptJobPayloadPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_encryptJobPayload_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_decryptJobPayload(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_decryptJobPayload(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DecryptJobPayload(ctx, fc.Args["input"].(model.DecryptJobPayloadInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "jobs:decrypt")
+				if err != nil {
+					var zeroVal model.DecryptJobPayloadPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.DecryptJobPayloadPayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.DecryptJobPayloadPayload) graphql.Marshaler {
+			return ec.marshalNDecryptJobPayloadPayload2stackforgeᚋgraphᚋmodelᚐDecryptJobPayloadPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_decryptJobPayload(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DecryptJobPayloadPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_decryptJobPayload_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -17619,6 +17973,36 @@ func (ec *executionContext) unmarshalInputCreateUserInput(ctx context.Context, o
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputDecryptJobPayloadInput(ctx context.Context, obj any) (model.DecryptJobPayloadInput, error) {
+	var it model.DecryptJobPayloadInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputDeleteDocumentInput(ctx context.Context, obj any) (model.DeleteDocumentInput, error) {
 	var it model.DeleteDocumentInput
 	if obj == nil {
@@ -17770,6 +18154,47 @@ func (ec *executionContext) unmarshalInputDocumentFilter(ctx context.Context, ob
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputEncryptJobPayloadInput(ctx context.Context, obj any) (model.EncryptJobPayloadInput, error) {
+	var it model.EncryptJobPayloadInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["redact"]; !present {
+		asMap["redact"] = false
+	}
+
+	fieldsInOrder := [...]string{"id", "redact"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "redact":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("redact"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Redact = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputEnqueueJobInput(ctx context.Context, obj any) (model.EnqueueJobInput, error) {
 	var it model.EnqueueJobInput
 	if obj == nil {
@@ -17781,7 +18206,7 @@ func (ec *executionContext) unmarshalInputEnqueueJobInput(ctx context.Context, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"type", "payload", "priority", "runAt", "queue", "uniqueKey", "maxAttempts"}
+	fieldsInOrder := [...]string{"type", "payload", "priority", "runAt", "queue", "uniqueKey", "maxAttempts", "encrypt"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -17837,6 +18262,13 @@ func (ec *executionContext) unmarshalInputEnqueueJobInput(ctx context.Context, o
 				return it, err
 			}
 			it.MaxAttempts = graphql.OmittableOf(data)
+		case "encrypt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("encrypt"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Encrypt = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -19705,6 +20137,47 @@ func (ec *executionContext) _DashboardStats(ctx context.Context, sel ast.Selecti
 	return out
 }
 
+var decryptJobPayloadPayloadImplementors = []string{"DecryptJobPayloadPayload"}
+
+func (ec *executionContext) _DecryptJobPayloadPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DecryptJobPayloadPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, decryptJobPayloadPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeDecryptJobPayloadPayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DecryptJobPayloadPayload")
+		case "payload":
+			out.Values[i] = ec._DecryptJobPayloadPayload_payload(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var deleteDocumentPayloadImplementors = []string{"DeleteDocumentPayload"}
 
 func (ec *executionContext) _DeleteDocumentPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteDocumentPayload) graphql.Marshaler {
@@ -19988,6 +20461,47 @@ func (ec *executionContext) _DocumentEdge(ctx context.Context, sel ast.Selection
 			}
 		case "cursor":
 			out.Values[i] = ec._DocumentEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var encryptJobPayloadPayloadImplementors = []string{"EncryptJobPayloadPayload"}
+
+func (ec *executionContext) _EncryptJobPayloadPayload(ctx context.Context, sel ast.SelectionSet, obj *model.EncryptJobPayloadPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, encryptJobPayloadPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeEncryptJobPayloadPayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("EncryptJobPayloadPayload")
+		case "job":
+			out.Values[i] = ec._EncryptJobPayloadPayload_job(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -20401,6 +20915,11 @@ func (ec *executionContext) _Job(ctx context.Context, sel ast.SelectionSet, obj 
 			}
 		case "payload":
 			out.Values[i] = ec._Job_payload(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "encrypted":
+			out.Values[i] = ec._Job_encrypted(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -21217,6 +21736,20 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "deleteDocument":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_deleteDocument(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "encryptJobPayload":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_encryptJobPayload(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "decryptJobPayload":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_decryptJobPayload(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -24625,6 +25158,15 @@ func (ec *executionContext) marshalNDashboardStats2stackforgeᚋrepoᚋdashboard
 	return ec._DashboardStats(ctx, sel, &v)
 }
 
+func (ec *executionContext) unmarshalNDecryptJobPayloadInput2stackforgeᚋgraphᚋmodelᚐDecryptJobPayloadInput(ctx context.Context, v any) (model.DecryptJobPayloadInput, error) {
+	res, err := ec.unmarshalInputDecryptJobPayloadInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDecryptJobPayloadPayload2stackforgeᚋgraphᚋmodelᚐDecryptJobPayloadPayload(ctx context.Context, sel ast.SelectionSet, v model.DecryptJobPayloadPayload) graphql.Marshaler {
+	return ec._DecryptJobPayloadPayload(ctx, sel, &v)
+}
+
 func (ec *executionContext) unmarshalNDeleteDocumentInput2stackforgeᚋgraphᚋmodelᚐDeleteDocumentInput(ctx context.Context, v any) (model.DeleteDocumentInput, error) {
 	res, err := ec.unmarshalInputDeleteDocumentInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -24687,6 +25229,15 @@ func (ec *executionContext) marshalNDocumentEdge2ᚕstackforgeᚋgraphᚋmodel�
 func (ec *executionContext) unmarshalNDocumentFilter2stackforgeᚋgraphᚋmodelᚐDocumentFilter(ctx context.Context, v any) (model.DocumentFilter, error) {
 	res, err := ec.unmarshalInputDocumentFilter(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNEncryptJobPayloadInput2stackforgeᚋgraphᚋmodelᚐEncryptJobPayloadInput(ctx context.Context, v any) (model.EncryptJobPayloadInput, error) {
+	res, err := ec.unmarshalInputEncryptJobPayloadInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNEncryptJobPayloadPayload2stackforgeᚋgraphᚋmodelᚐEncryptJobPayloadPayload(ctx context.Context, sel ast.SelectionSet, v model.EncryptJobPayloadPayload) graphql.Marshaler {
+	return ec._EncryptJobPayloadPayload(ctx, sel, &v)
 }
 
 func (ec *executionContext) unmarshalNEnqueueJobInput2stackforgeᚋgraphᚋmodelᚐEnqueueJobInput(ctx context.Context, v any) (model.EnqueueJobInput, error) {

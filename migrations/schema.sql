@@ -291,6 +291,7 @@ CREATE TABLE jobs (
     CONSTRAINT jobs_type_check CHECK ((type ~ '^[a-z][a-z0-9_.-]{0,63}$'::text)),
     CONSTRAINT jobs_unique_key_check CHECK (((length(unique_key) >= 1) AND (length(unique_key) <= 200)))
 ) PARTITION BY LIST (status);
+CREATE INDEX ix_jobs_encrypted ON ONLY public.jobs USING btree (id) WHERE (payload_encrypted IS NOT NULL);
 CREATE TRIGGER jobs_events AFTER UPDATE ON jobs REFERENCING OLD TABLE AS old_jobs NEW TABLE AS new_jobs FOR EACH STATEMENT EXECUTE FUNCTION log_job_events();
 ALTER TABLE jobs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_jobs_owner ON jobs TO stackforge_owner
@@ -331,6 +332,7 @@ CREATE TABLE jobs_archive (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL
 ) PARTITION BY RANGE (finished_at);
+CREATE INDEX ix_jobs_archive_encrypted ON ONLY public.jobs_archive USING btree (id) WHERE (payload_encrypted IS NOT NULL);
 CREATE INDEX ix_jobs_archive_ended ON ONLY public.jobs_archive USING btree (tenant_id, finished_at);
 CREATE INDEX ix_jobs_archive_id ON ONLY public.jobs_archive USING btree (tenant_id, id);
 ALTER TABLE jobs_archive ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -358,7 +360,7 @@ CREATE INDEX ix_jobs_finished_failed ON ONLY public.jobs_finished USING btree (t
 CREATE INDEX ix_jobs_finished_id ON ONLY public.jobs_finished USING btree (tenant_id, id);
 CREATE INDEX ix_jobs_finished_tenant ON ONLY public.jobs_finished USING btree (tenant_id, created_at DESC, id DESC);
 CREATE TRIGGER jobs_payload_check BEFORE INSERT ON jobs_finished FOR EACH ROW WHEN (new.lease_id IS NULL) EXECUTE FUNCTION check_job_payload();
-CREATE TRIGGER jobs_payload_update_check BEFORE UPDATE OF type, payload ON jobs_finished FOR EACH ROW EXECUTE FUNCTION check_job_payload();
+CREATE TRIGGER jobs_payload_update_check BEFORE UPDATE OF type, payload, payload_encrypted ON jobs_finished FOR EACH ROW EXECUTE FUNCTION check_job_payload();
 ALTER TABLE jobs_finished ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_jobs_finished_owner ON jobs_finished TO stackforge_owner
     USING (true)
@@ -382,7 +384,7 @@ CREATE INDEX ix_jobs_live_running ON public.jobs_live USING btree (worker_id, st
 CREATE INDEX ix_jobs_live_tenant ON public.jobs_live USING btree (tenant_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX jobs_live_id_key ON public.jobs_live USING btree (id);
 CREATE UNIQUE INDEX jobs_live_unique_key_key ON public.jobs_live USING btree (tenant_id, unique_key) WHERE (unique_key IS NOT NULL);
-CREATE TRIGGER jobs_payload_check BEFORE INSERT OR UPDATE OF type, payload ON jobs_live FOR EACH ROW EXECUTE FUNCTION check_job_payload();
+CREATE TRIGGER jobs_payload_check BEFORE INSERT OR UPDATE OF type, payload, payload_encrypted ON jobs_live FOR EACH ROW EXECUTE FUNCTION check_job_payload();
 ALTER TABLE jobs_live ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_jobs_live_owner ON jobs_live TO stackforge_owner
     USING (true)
@@ -481,6 +483,25 @@ CREATE TABLE core.detached_partitions (
     detached_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT detached_partitions_pkey PRIMARY KEY (name)
 );
+
+CREATE TABLE core.idempotency_keys (
+    tenant_id uuid NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    response bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_pkey PRIMARY KEY (tenant_id, key),
+    CONSTRAINT idempotency_keys_key_check CHECK ((key ~ '^[!-~]{1,255}$'::text)),
+    CONSTRAINT idempotency_keys_request_hash_check CHECK ((octet_length(request_hash) = 32))
+);
+CREATE INDEX ix_idempotency_keys_created ON core.idempotency_keys USING btree (created_at);
+ALTER TABLE core.idempotency_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_idempotency_keys_owner ON core.idempotency_keys TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_idempotency_keys_tenant ON core.idempotency_keys
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
 
 CREATE TABLE core.job_counted (
     one boolean DEFAULT true NOT NULL,
@@ -952,6 +973,9 @@ FUNCTION check_search_settings() RETURNS trigger
 FUNCTION check_search_synonyms() RETURNS trigger
     -- plpgsql, volatile; may be called by the owner only
 
+FUNCTION claim_idempotency_key(p_tenant_id uuid, p_key text, p_hash bytea, OUT is_new boolean, OUT response bytea) RETURNS record
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET lock_timeout=10s; may be called by app_api
+
 FUNCTION claim_job() RETURNS SETOF jobs
     -- sql, volatile; may be called by app_worker
 
@@ -1006,6 +1030,9 @@ FUNCTION decode_document_id(p_hashid text) RETURNS uuid
 FUNCTION decode_job_id(p_hashid text) RETURNS bigint
     -- plpgsql, immutable, strict, parallel safe, SET search_path=public, pg_temp; may be called by everybody
 
+FUNCTION decrypt_job_payload(p_encrypted text, p_tenant_id uuid) RETURNS jsonb
+    -- plpgsql, volatile; may be called by app_api, app_worker
+
 FUNCTION delete_document(p_id uuid, p_tenant_id uuid) RETURNS boolean
     -- plpgsql, volatile; may be called by app_api
 
@@ -1030,6 +1057,9 @@ FUNCTION document_is_plain(p_input jsonb) RETURNS boolean
 FUNCTION drop_old_events(p_keep interval) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET lock_timeout=2s; may be called by app_worker
 
+FUNCTION drop_old_idempotency_keys() RETURNS bigint
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
 FUNCTION drop_old_partitions(p_archive interval DEFAULT NULL::interval) RETURNS text[]
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET lock_timeout=2s; may be called by app_worker
 
@@ -1050,6 +1080,9 @@ FUNCTION encode_document_id(p_id uuid) RETURNS text
 
 FUNCTION encode_job_id(p_id bigint) RETURNS text
     -- sql, immutable, strict, parallel safe, SET search_path=public, pg_temp; may be called by everybody
+
+FUNCTION encrypt_job_payload(p_id bigint, p_tenant_id uuid) RETURNS boolean
+    -- plpgsql, volatile; may be called by app_api
 
 FUNCTION enqueue_job(p_tenant_id uuid, p_type text, p_payload jsonb DEFAULT '{}'::jsonb, p_run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_priority integer DEFAULT 0) RETURNS jobs
     -- plpgsql, volatile; may be called by app_api, app_worker
@@ -1147,6 +1180,9 @@ FUNCTION jsonb_matches_schema(schema json, instance jsonb) RETURNS boolean
 FUNCTION jsonb_schema_error(p_schema jsonb, p_instance jsonb, p_at text DEFAULT ''::text) RETURNS text
     -- plpgsql, immutable, parallel safe; may be called by everybody
 
+FUNCTION keep_idempotency_response(p_tenant_id uuid, p_key text, p_response bytea) RETURNS void
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION location_errors(p_input jsonb) RETURNS jsonb
     -- plpgsql, immutable, parallel safe; may be called by everybody
 
@@ -1215,6 +1251,9 @@ FUNCTION release_jobs(p_ids bigint[], p_leases bigint[]) RETURNS bigint
 
 FUNCTION remove_search_synonyms(p_tenant_id uuid, p_term text) RETURNS search_synonyms
     -- plpgsql, volatile; may be called by app_api
+
+FUNCTION replace_encrypted_payloads(p_ids bigint[], p_tenant_ids uuid[], p_before text[], p_after text[]) RETURNS integer
+    -- plpgsql, volatile, SET enable_seqscan=off; may be called by the owner only
 
 FUNCTION report_job_progress(p_id bigint, p_lease_id bigint, p_percent integer) RETURNS boolean
     -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker

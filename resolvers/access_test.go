@@ -42,6 +42,7 @@ func (c caller) things(word string) things {
 	key := at(t, c.get(createKey, vars{"in": vars{"name": word}}), "createApiKey", "apiKey", "id")
 	j := at(t, c.get(enqueueJob, vars{"in": vars{"type": word, "uniqueKey": "unique-" + word}}), "enqueueJob", "job")
 	failed := c.job(vars{"type": word})
+	c.get(encryptPayload, vars{"id": failed})
 	c.get(`mutation ($w: String!) { setSearchStopWords(input: {words: [$w]}) { settings { stopWords } } setSearchSynonyms(input: {term: $w, synonyms: ["x"]}) { synonyms { id } } }`, vars{"w": word})
 	c.d.Exec(t, `UPDATE jobs SET status = 'failed', reason = 'permanent', finished_at = now() WHERE id = $1`, failed)
 	cursors := c.get(`{ documentsConnection { pageInfo { startCursor } } jobsConnection { pageInfo { startCursor } } usersConnection { pageInfo { startCursor } } searchDocuments { pageInfo { startCursor } } }`, nil)
@@ -138,8 +139,10 @@ func operations(x things) map[string][]string {
 			q(`mutation { enqueueJobs(input: {jobs: [{type: "y", uniqueKey: "%s-2"}]}) { enqueued results { duplicate } } }`, x.unique),
 			q(`mutation { enqueueJobs(input: {onError: SKIP, jobs: [{type: "reindex_search", payload: {tenant_id: %q}}]}) { enqueued results { error { code message } } } }`, x.tenant),
 		},
-		"cancelJob": {q(`mutation { cancelJob(input: {id: %q}) { job { id } } }`, x.job), q(`mutation { cancelJob(input: {id: %q}) { job { id } } }`, x.jobHash)},
-		"retryJob":  {q(`mutation { retryJob(input: {id: %q}) { job { id } } }`, x.failed)},
+		"cancelJob":         {q(`mutation { cancelJob(input: {id: %q}) { job { id } } }`, x.job), q(`mutation { cancelJob(input: {id: %q}) { job { id } } }`, x.jobHash)},
+		"encryptJobPayload": {q(`mutation { encryptJobPayload(input: {id: %q, redact: true}) { job { id } } }`, x.job)},
+		"decryptJobPayload": {q(`mutation { decryptJobPayload(input: {id: %q}) { payload } }`, x.failed)},
+		"retryJob":          {q(`mutation { retryJob(input: {id: %q}) { job { id } } }`, x.failed)},
 	}
 }
 

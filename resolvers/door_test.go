@@ -23,6 +23,7 @@ import (
 
 	"stackforge/app"
 	"stackforge/auth"
+	"stackforge/crypt"
 	"stackforge/db"
 	"stackforge/db/dbtest"
 	"stackforge/errs"
@@ -32,6 +33,7 @@ import (
 	"stackforge/repo/capability"
 	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
+	"stackforge/repo/idempotency"
 	"stackforge/repo/job"
 	"stackforge/repo/operator"
 	"stackforge/repo/search"
@@ -50,6 +52,7 @@ type door struct {
 	t          testing.TB
 	auth       *auth.Authenticator
 	hub        *realtime.Hub[*job.Event]
+	keys       *crypt.Source // of payloads
 	url        string
 	log        *logged
 	statements statements
@@ -130,12 +133,16 @@ func open(t testing.TB) *door {
 	running.Go(func() { d.hub.Run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait() })
 
+	ring, err := crypt.New()
+	require.NoError(t, err)
+	d.keys = crypt.Fixed(ring)
 	handler := resolvers.NewHandler(resolvers.Deps{
 		Capabilities: capability.New(h), Dashboard: dashboard.New(h), Documents: document.New(h), Jobs: job.New(h), Keys: apikey.New(h), Operator: operator.New(h),
 		Search: app.NewSearcher(search.New(h), app.NewEmbedder(h, &d.vectors)), Similar: app.NewEmbedder(h, &d.vectors),
 		SearchSettings: searchsettings.New(h), Tenants: tenancy.New(h), Users: user.New(h),
 		Nudge:        func(string) { d.hub.Wake() },
 		RefreshStats: dashboard.NewRefresher(h).Refresh, SearchLatency: latency.Of,
+		Idempotency: idempotency.New(h), Payloads: app.NewPayloads(job.New(h), d.keys, nil), NudgeAll: d.hub.Wake,
 		Updates: d.updates,
 		IssueToken: func(_ context.Context, s tenant.Scope) (string, time.Duration, error) {
 			token, err := d.auth.IssueToken(s)

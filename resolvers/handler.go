@@ -33,18 +33,22 @@ func NewHandler(d Deps, c HandlerConfig) *transport.Handler {
 	r := &Resolver{Deps: d}
 	config := graph.Config{Resolvers: r}
 	config.Directives.Auth = authorize
+	present := Present(c.Log)
 	return transport.New(transport.Config{
 		Schema:          graph.NewExecutableSchema(config),
-		Present:         Present(c.Log),
+		Present:         present,
 		Recover:         Recover(c.Log),
 		Limits:          transport.Limits{Body: c.MaxBody, Cost: maxCost},
 		Origins:         c.Origins,
 		Suggest:         c.Suggest,
 		Introspection:   func(context.Context) bool { return c.Introspection },
 		BeforeOperation: r.WithLoaders,
-		Observe:         c.Observe,
-		Log:             c.Log,
-		ShareKey:        shareKey,
+		AroundMutation: func(ctx context.Context, op *graphql.OperationContext, run func(context.Context) *graphql.Response) *graphql.Response {
+			return r.once(ctx, op, present, run)
+		},
+		Observe:  c.Observe,
+		Log:      c.Log,
+		ShareKey: shareKey,
 		Authenticate: func(ctx context.Context, req *http.Request, init map[string]any) (context.Context, time.Time, error) {
 			s, expires, err := c.Authenticate(ctx, req, init)
 			if err != nil {

@@ -59,7 +59,7 @@ func (r *jobConnection) TotalCount(ctx context.Context, obj *model.JobConnection
 func (r *queryRoot) JobTypes(ctx context.Context) ([]job.Type, error) { return r.Deps.Jobs.Types(ctx) }
 
 func (r *mutationRoot) EnqueueJob(ctx context.Context, input model.EnqueueJobInput) (model.EnqueueJobPayload, error) {
-	j, duplicate, err := r.Jobs.Enqueue(ctx, newJob(input))
+	j, duplicate, err := r.Payloads.Enqueue(ctx, newJob(input))
 	if err == nil {
 		r.Nudge(jobsReady)
 	}
@@ -74,7 +74,7 @@ func (r *mutationRoot) EnqueueJobs(ctx context.Context, input model.EnqueueJobsI
 	if len(in) == 0 {
 		return model.EnqueueJobsPayload{}, errs.Field("jobs", "Give 1 to 1,000 jobs.")
 	}
-	list, err := r.Jobs.EnqueueMany(ctx, in, input.OnError == model.OnErrorSkip)
+	list, err := r.Payloads.EnqueueMany(ctx, in, input.OnError == model.OnErrorSkip)
 	out := model.EnqueueJobsPayload{Results: make([]model.EnqueueJobResult, len(list))}
 	for i, o := range list {
 		out.Results[i] = model.EnqueueJobResult{Index: o.Index, Job: o.Job, Duplicate: o.Duplicate}
@@ -124,7 +124,7 @@ func (r *mutationRoot) RetryJob(ctx context.Context, input model.RetryJobInput) 
 func newJob(in model.EnqueueJobInput) job.EnqueueParams {
 	p := job.EnqueueParams{
 		Type: in.Type, RunAt: in.RunAt.Value(), Priority: in.Priority.Value(), Queue: in.Queue.Value(),
-		UniqueKey: in.UniqueKey.Value(), MaxAttempts: in.MaxAttempts.Value(),
+		UniqueKey: in.UniqueKey.Value(), MaxAttempts: in.MaxAttempts.Value(), Encrypt: or(in.Encrypt.Value(), false),
 	}
 	if v := in.Payload.Value(); string(v) != "null" {
 		p.Payload = v

@@ -13,6 +13,7 @@ import (
 	"stackforge/repo/capability"
 	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
+	"stackforge/repo/idempotency"
 	"stackforge/repo/job"
 	"stackforge/repo/operator"
 	"stackforge/repo/searchsettings"
@@ -26,9 +27,11 @@ type Deps struct {
 	Capabilities   *capability.Repo
 	Dashboard      *dashboard.Repo
 	Documents      *document.Repo
+	Idempotency    *idempotency.Repo
 	Jobs           *job.Repo
 	Keys           *apikey.Repo
 	Operator       *operator.Repo
+	Payloads       *app.Payloads
 	Search         *app.Searcher
 	SearchSettings *searchsettings.Repo
 	Similar        *app.Embedder
@@ -43,6 +46,8 @@ type Deps struct {
 	Updates JobUpdates
 	// Nudge tells workers and subscribers, after a commit, that there is something new on a channel.
 	Nudge func(channel string)
+	// NudgeAll is Nudge for every channel, after the commit of an operation that did whatever it did in one transaction.
+	NudgeAll func()
 	// IssueToken makes a token from the caller's API key.
 	IssueToken func(ctx context.Context, s tenant.Scope) (token string, lifetime time.Duration, err error)
 	// Forget makes this process look a key up again at its next use.

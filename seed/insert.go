@@ -144,3 +144,41 @@ func insertJobs(ctx context.Context, tx *db.Tx, rows []Job, check bool) (int64, 
 		    WHERE j.tenant_id = r.tenant_id AND j.unique_key = r.unique_key)
 		ORDER BY r.ordinality`, pgx.NamedArgs{"rows": string(list), "check": check})
 }
+
+// encryptJobs encrypts the payloads of three fixed jobs, in the transaction that adds them: of one beside the payload, of the
+// others in its place. One of those is a job to come, which a worker can decrypt.
+func encryptJobs(ctx context.Context, tx *db.Tx, encrypt func(tenantID uuid.UUID, job int64, payload []byte) (string, error)) error {
+	type row struct {
+		ID        int64           `db:"id"`
+		TenantID  uuid.UUID       `db:"tenant_id"`
+		UniqueKey string          `db:"unique_key"`
+		Payload   json.RawMessage `db:"payload"`
+	}
+	list, err := db.List[row](ctx, tx, `
+		-- name: seed.Plaintexts
+		SELECT id, tenant_id, unique_key, payload
+		FROM jobs
+		WHERE tenant_id = ANY (@tenants)
+		  AND unique_key = ANY (ARRAY['seed:7', 'seed:13', 'seed:14'])
+		  AND payload_encrypted IS NULL
+		ORDER BY id`, pgx.NamedArgs{"tenants": []uuid.UUID{id(1), id(2)}})
+	if err != nil {
+		return err
+	}
+	for _, j := range list {
+		text, err := encrypt(j.TenantID, j.ID, j.Payload)
+		if err != nil {
+			return err
+		}
+		if _, err := db.Exec(ctx, tx, `
+			-- name: seed.Encrypt
+			UPDATE jobs
+			SET payload_encrypted = @text,
+			    payload = CASE WHEN @redact THEN '{}' ELSE payload END
+			WHERE tenant_id = @tenant
+			  AND id = @id`, pgx.NamedArgs{"tenant": j.TenantID, "id": j.ID, "text": text, "redact": j.UniqueKey != "seed:7"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

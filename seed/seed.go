@@ -26,7 +26,9 @@ const keyName = "seed"
 type Options struct {
 	Count      int  // generated documents, jobs, users and files, each, per tenant; 0 to MaxCount
 	RotateKeys bool // end the keys of earlier runs and make new ones
-	Log        zerolog.Logger
+	// Encrypt encrypts the payload of a job; with it some of the fixed jobs have theirs encrypted.
+	Encrypt func(tenantID uuid.UUID, job int64, payload []byte) (string, error)
+	Log     zerolog.Logger
 }
 
 // Report says what was added; a second run with the same options adds nothing.
@@ -56,7 +58,7 @@ func Run(ctx context.Context, owner *db.DB, o Options) (Report, error) {
 		return Report{}, errs.Field("SEED_COUNT", "This must be from 0 to 1,000,000.")
 	}
 	start := time.Now()
-	r := runner{db: owner, log: o.Log}
+	r := runner{db: owner, log: o.Log, encrypt: o.Encrypt}
 	for _, part := range []func(context.Context) error{r.tenants, r.users, r.documents, r.jobs, r.files} {
 		if err := part(ctx); err != nil {
 			return r.report, err
@@ -76,9 +78,10 @@ func Run(ctx context.Context, owner *db.DB, o Options) (Report, error) {
 }
 
 type runner struct {
-	db     *db.DB
-	log    zerolog.Logger
-	report Report
+	db      *db.DB
+	log     zerolog.Logger
+	encrypt func(tenantID uuid.UUID, job int64, payload []byte) (string, error)
+	report  Report
 }
 
 // step runs fn in a transaction that no other run of this package overlaps, and logs how many rows it added.
@@ -133,7 +136,11 @@ func (r *runner) documents(ctx context.Context) error {
 
 func (r *runner) jobs(ctx context.Context) error {
 	return r.step(ctx, "jobs", &r.report.Jobs, func(tx *db.Tx) (int64, error) {
-		return insertJobs(ctx, tx, fixedJobs(), true)
+		n, err := insertJobs(ctx, tx, fixedJobs(), true)
+		if err == nil && r.encrypt != nil {
+			err = encryptJobs(ctx, tx, r.encrypt)
+		}
+		return n, err
 	})
 }
 

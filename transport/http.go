@@ -200,8 +200,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, t mediaType, req
 	}
 	op.Headers = r.Header
 	ctx = h.cfg.BeforeOperation(ctx)
-	next, ctx := h.exec.DispatchOperation(ctx, op.OperationContext)
-	answer := next(ctx)
+	answer := h.execute(ctx, op)
 	if answer == nil {
 		// The request was cancelled before it was executed.
 		answer = &graphql.Response{Errors: gqlerror.List{h.cfg.Present(ctx, canceled(ctx))}}

@@ -198,8 +198,7 @@ func (st *stream) execute(ctx context.Context) (answer *graphql.Response, panick
 		}
 	}()
 	ctx = h.cfg.BeforeOperation(ctx)
-	next, ctx := h.exec.DispatchOperation(ctx, st.op.OperationContext)
-	return next(ctx), nil
+	return h.execute(ctx, st.op), nil
 }
 
 // recovered turns a panic outside of resolvers into what the client reads.

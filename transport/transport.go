@@ -16,6 +16,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/rs/zerolog"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/validator"
 )
@@ -60,6 +61,8 @@ type Config struct {
 	// BeforeOperation returns the context of one execution: an HTTP request, an operation on a socket, the start of a
 	// subscription, and then each of its events. It is the place for fresh data loaders.
 	BeforeOperation func(ctx context.Context) context.Context
+	// AroundMutation runs a mutation: it calls run at most once and returns its answer, or one of its own. The default calls run.
+	AroundMutation func(ctx context.Context, op *graphql.OperationContext, run func(context.Context) *graphql.Response) *graphql.Response
 	// AroundFields and AroundRootFields wrap resolvers; they cost on every field. The default is none.
 	AroundFields     graphql.FieldMiddleware
 	AroundRootFields graphql.RootFieldMiddleware
@@ -205,6 +208,11 @@ func (h *Handler) fill() {
 	if c.BeforeOperation == nil {
 		c.BeforeOperation = func(ctx context.Context) context.Context { return ctx }
 	}
+	if c.AroundMutation == nil {
+		c.AroundMutation = func(ctx context.Context, _ *graphql.OperationContext, run func(context.Context) *graphql.Response) *graphql.Response {
+			return run(ctx)
+		}
+	}
 	if c.AroundFields == nil {
 		c.AroundFields = func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) }
 	}
@@ -214,6 +222,18 @@ func (h *Handler) fill() {
 	if c.Observe == nil {
 		c.Observe = func(context.Context, Operation) {}
 	}
+}
+
+// execute runs a query or mutation. It is nil when the request was cancelled before.
+func (h *Handler) execute(ctx context.Context, op *operation) *graphql.Response {
+	run := func(ctx context.Context) *graphql.Response {
+		next, ctx := h.exec.DispatchOperation(ctx, op.OperationContext)
+		return next(ctx)
+	}
+	if op.Operation.Operation == ast.Mutation {
+		return h.cfg.AroundMutation(ctx, op.OperationContext, run)
+	}
+	return run(ctx)
 }
 
 // ServeHTTP answers one request, or takes its connection over for a WebSocket; then it returns at once.

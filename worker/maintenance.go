@@ -19,8 +19,12 @@ type task struct {
 	do   func(ctx context.Context) (outcome string, err error)
 }
 
-type maintainer interface {
+type dropper interface {
 	DropOldEvents(ctx context.Context, keep time.Duration) (int, error)
+	DropOldIdempotencyKeys(ctx context.Context) (int64, error)
+}
+
+type maintainer interface {
 	EnsurePartitions(ctx context.Context) (int, error)
 	FinishMaintenance(ctx context.Context, task string, tick time.Time, outcome string) error
 	RefreshStats(ctx context.Context) error
@@ -73,6 +77,10 @@ func (w *Worker) tasks() []task {
 		{"drop_old_events", "30 3 * * *", func(ctx context.Context) (string, error) {
 			n, err := r.DropOldEvents(ctx, w.cfg.EventRetention)
 			return fmt.Sprintf("%d days", n), err
+		}},
+		{"drop_old_idempotency_keys", "15 * * * *", func(ctx context.Context) (string, error) {
+			n, err := r.DropOldIdempotencyKeys(ctx)
+			return fmt.Sprintf("%d keys", n), err
 		}},
 	}
 }

@@ -47,7 +47,8 @@ type Run struct {
 	began  time.Time
 	ctx    context.Context //nolint:containedctx // a run is the lifetime of this context
 	cancel context.CancelCauseFunc
-	isOver bool // its slot is free; guarded by Worker.mu
+	isOver bool    // its slot is free; guarded by Worker.mu
+	secret *secret // of a payload that came encrypted; nil for others
 }
 
 // Progress records how far the run is, in percent, where subscribers see it. It is errs.Validation outside 0 to 100, and
@@ -96,13 +97,33 @@ func (w *Worker) run(r *Run) {
 		if p == nil {
 			p = "the handler ended its goroutine"
 		}
-		r.Log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Msg("worker: handler panicked")
-		w.finish(r, w.again(r, fmt.Sprintf("panicked: %v", p), 0))
+		text := r.secret.text(fmt.Sprint(p))
+		r.Log.Error().Str("panic", text).Bytes("stack", debug.Stack()).Msg("worker: handler panicked")
+		w.finish(r, w.again(r, "panicked: "+text, 0))
 	}()
-	result, err := h.Do(ctx, r)
+	var result any
+	err := w.decrypt(ctx, r)
+	if err == nil {
+		result, err = h.Do(ctx, r)
+	}
 	o := w.judge(ctx, r, timeout, result, err)
 	ended = true
 	w.finish(r, o)
+}
+
+// decrypt puts the plaintext of an encrypted payload into the run, where it is for as long as that lasts.
+func (w *Worker) decrypt(ctx context.Context, r *Run) error {
+	if !r.Job.Redacted() {
+		return nil
+	}
+	if w.deps.Payloads == nil {
+		return errs.New(errs.NotImplemented, "The payload is encrypted, and this worker cannot decrypt.")
+	}
+	payload, err := w.deps.Payloads.Open(ctx, r.Job)
+	if err == nil {
+		r.Job.Payload, r.secret = payload, newSecret(payload)
+	}
+	return err
 }
 
 // judge says what becomes of a job whose handler returned.
@@ -110,10 +131,11 @@ func (w *Worker) judge(ctx context.Context, r *Run, timeout time.Duration, resul
 	if err == nil {
 		text, err := resultJSON(result)
 		if err != nil {
-			return outcome{kind: failures, reason: job.ReasonPermanent, text: "The result cannot be written as JSON: " + err.Error()}
+			return outcome{kind: failures, reason: job.ReasonPermanent, text: r.secret.text("The result cannot be written as JSON: " + err.Error())}
 		}
-		return outcome{kind: successes, result: text}
+		return outcome{kind: successes, result: r.secret.result(text)}
 	}
+	shown, hidden := r.secret.shown(err)
 	why := context.Cause(ctx)
 	switch {
 	case errors.Is(why, errStopping):
@@ -124,16 +146,16 @@ func (w *Worker) judge(ctx context.Context, r *Run, timeout time.Duration, resul
 		r.Log.Warn().Dur("timeout", timeout).Msg("worker: job ran out of time")
 		return w.again(r, fmt.Sprintf("The job ran longer than %s.", timeout), 0)
 	case !errs.Retryable(err):
-		r.Log.Info().Err(err).AnErr("cause", cause(err)).Msg("worker: job failed for good")
-		return outcome{kind: failures, reason: job.ReasonPermanent, text: err.Error()}
+		r.Log.Info().Err(shown).AnErr("cause", hidden).Msg("worker: job failed for good")
+		return outcome{kind: failures, reason: job.ReasonPermanent, text: shown.Error()}
 	}
-	r.Log.Warn().Err(err).AnErr("cause", cause(err)).Int("attempt", r.Job.Attempts).Msg("worker: job failed")
+	r.Log.Warn().Err(shown).AnErr("cause", hidden).Int("attempt", r.Job.Attempts).Msg("worker: job failed")
 	var later interface{ RetryAfter() time.Duration }
 	var wait time.Duration
 	if errors.As(err, &later) {
 		wait = later.RetryAfter()
 	}
-	return w.again(r, err.Error(), wait)
+	return w.again(r, shown.Error(), wait)
 }
 
 // again is the outcome of a run that is worth another one, not before wait.

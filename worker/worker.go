@@ -69,9 +69,14 @@ type Deps struct {
 	Runs     Runs
 	Handlers Table
 	Log      zerolog.Logger
+	Payloads payloadOpener    // decrypts payloads; nil: jobs with an encrypted one fail
 	Search   searchMaintainer // keeps the search up to date; nil: another process does
 	Wake     <-chan struct{}  // a value says that jobs may be due; nil: only polling finds them
 	Nudge    func(channel string)
+}
+
+type payloadOpener interface {
+	Open(ctx context.Context, j job.Job) (json.RawMessage, error)
 }
 
 // Channels that Nudge is called with, after the commit of what they tell of. Nudge must not block.
@@ -111,6 +116,7 @@ type Event struct {
 // Runs is what a worker needs of repo/job.
 type Runs interface {
 	claimer
+	dropper
 	ender
 	keeper
 	maintainer

@@ -132,6 +132,18 @@ type CreateUserPayload struct {
 	User user.User `json:"user"`
 }
 
+// Which job's payload to decrypt.
+type DecryptJobPayloadInput struct {
+	// The number or the hashid.
+	ID string `json:"id"`
+}
+
+// A decrypted payload.
+type DecryptJobPayloadPayload struct {
+	// The payload, as it was encrypted.
+	Payload json.RawMessage `json:"payload"`
+}
+
 // Which document to delete.
 type DeleteDocumentInput struct {
 	// The uuid or the hashid.
@@ -197,6 +209,20 @@ type DocumentFilter struct {
 	Not graphql.Omittable[*DocumentFilter] `json:"not,omitempty"`
 }
 
+// Which job's payload to encrypt.
+type EncryptJobPayloadInput struct {
+	// The number or the hashid.
+	ID string `json:"id"`
+	// The payload itself is blanked to `{}`; the worker decrypts it while the job runs.
+	Redact bool `json:"redact"`
+}
+
+// The job with the encrypted payload.
+type EncryptJobPayloadPayload struct {
+	// The job, as it is now.
+	Job job.Job `json:"job"`
+}
+
 // A new job.
 type EnqueueJobInput struct {
 	// 1 to 64 characters: a small letter, then small letters, digits, _ . or -.
@@ -213,6 +239,8 @@ type EnqueueJobInput struct {
 	UniqueKey graphql.Omittable[*string] `json:"uniqueKey,omitempty"`
 	// How often it may be started, 1 to 100.
 	MaxAttempts graphql.Omittable[*int] `json:"maxAttempts,omitempty"`
+	// The payload is checked, then stored encrypted only: it reads as `{}`, and the worker decrypts it while the job runs.
+	Encrypt graphql.Omittable[*bool] `json:"encrypt,omitempty"`
 }
 
 // The new job.

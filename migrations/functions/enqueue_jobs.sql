@@ -1,6 +1,7 @@
 -- enqueue_jobs(tenant, jobs, skip) enqueues a JSON list of {type, payload, runAt, priority, queue, uniqueKey, maxAttempts}
 -- and answers per row: ord (from 0), the job, duplicate (a live job with the same uniqueKey was there and is returned), or code,
 -- field and message of what is wrong. Without skip one bad row raises and nothing is enqueued.
+-- A payload that is encrypted comes as payloadEncrypted, with the id that it was encrypted for; its caller has judged it by job_error.
 -- Raises ZE422 for a payload that breaks its type's schema, ZE403 for a foreign tenant_id in it, ZE400 otherwise. Inserts only.
 CREATE OR REPLACE FUNCTION enqueue_jobs(p_tenant_id uuid, p_jobs jsonb, p_skip boolean DEFAULT false)
 RETURNS TABLE (ord int, job jobs, duplicate boolean, code text, field text, message text)
@@ -12,7 +13,7 @@ DECLARE
     v_payload jsonb;
 BEGIN
     FOR ord, v_job IN SELECT t.o - 1, t.v FROM jsonb_array_elements(p_jobs) WITH ORDINALITY AS t (v, o) ORDER BY t.o LOOP
-        v_payload := coalesce(nullif(v_job -> 'payload', 'null'), '{}');
+        v_payload := CASE WHEN v_job ? 'payloadEncrypted' THEN NULL ELSE coalesce(nullif(v_job -> 'payload', 'null'), '{}') END;
         SELECT e.code, e.field, e.message INTO code, field, message FROM job_error(p_tenant_id, v_job, v_payload) e;
         job := NULL;
         duplicate := false;
@@ -26,8 +27,9 @@ BEGIN
         END IF;
         -- Asking twice for a refresh that is still waiting means one refresh.
         v_key := coalesce(v_job ->> 'uniqueKey', CASE WHEN v_job ->> 'type' = 'reindex_search' THEN 'reindex_search' END);
-        INSERT INTO jobs (tenant_id, type, payload, priority, queue, unique_key, max_attempts, run_at)
-        VALUES (p_tenant_id, v_job ->> 'type', v_payload, coalesce((v_job ->> 'priority')::int, 0),
+        INSERT INTO jobs (id, tenant_id, type, payload, payload_encrypted, priority, queue, unique_key, max_attempts, run_at)
+        VALUES (coalesce((v_job ->> 'id')::bigint, nextval('jobs_id_seq')), p_tenant_id, v_job ->> 'type', coalesce(v_payload, '{}'),
+            v_job ->> 'payloadEncrypted', coalesce((v_job ->> 'priority')::int, 0),
             coalesce(v_job ->> 'queue', 'default'), v_key, (v_job ->> 'maxAttempts')::int,
             coalesce((v_job ->> 'runAt')::timestamptz, now()))
         ON CONFLICT DO NOTHING

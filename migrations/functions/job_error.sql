@@ -1,4 +1,5 @@
 -- job_error(tenant, job, payload) says what is wrong with one job of enqueue_jobs: our SQLSTATE, field and message; nulls when nothing is.
+-- A null payload is one that is encrypted and was judged before.
 CREATE OR REPLACE FUNCTION job_error(p_tenant_id uuid, p_job jsonb, p_payload jsonb, OUT code text, OUT field text, OUT message text)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -22,6 +23,8 @@ BEGIN
     ELSIF (p_job ->> 'maxAttempts')::numeric NOT BETWEEN 1 AND 100 THEN
         field := 'maxAttempts';
         message := 'This must be from 1 to 100.';
+    ELSIF p_payload IS NULL THEN
+        code := NULL;
     ELSE
         code := 'ZE422';
         field := 'payload';

@@ -64,7 +64,13 @@ type Job struct {
 	FinishedAt  *time.Time      `db:"finished_at"`
 	CreatedAt   time.Time       `db:"created_at"`
 	UpdatedAt   time.Time       `db:"updated_at"`
+	Encrypted   bool            `db:"encrypted"` // there is an encrypted form of the payload
+
+	PayloadEncrypted *string `db:"payload_encrypted"` // read by Claim and GetEncrypted only
 }
+
+// Redacted reports whether the payload is there encrypted only. It is for jobs of Claim and GetEncrypted.
+func (j Job) Redacted() bool { return j.PayloadEncrypted != nil && string(j.Payload) == "{}" }
 
 // Type is what is known of a job type. Types without a row may be enqueued with any payload.
 type Type struct {
@@ -82,6 +88,10 @@ type EnqueueParams struct {
 	Queue       *string         // default "default"
 	UniqueKey   *string         // while an unfinished job of the tenant has it, that job is returned instead
 	MaxAttempts *int            // 1 to 100; default the worker's setting
+
+	Encrypt          bool    // the payload is stored encrypted only; app.Payloads does it
+	ID               *int64  // of Reserve
+	PayloadEncrypted *string // for ID, in place of Payload
 }
 
 // Outcome is what became of one job of EnqueueMany: a job, or an error.
@@ -94,7 +104,8 @@ type Outcome struct {
 
 // columns is every column of Job, in the order of its fields.
 const columns = `id, tenant_id, type, payload, status, reason, priority, queue, unique_key, attempts, max_attempts, progress, result,
-		       last_error, worker_id, lease_id, run_at, started_at, finished_at, created_at, updated_at`
+		       last_error, worker_id, lease_id, run_at, started_at, finished_at, created_at, updated_at,
+		       payload_encrypted IS NOT NULL AS encrypted`
 
 // Repo reads and changes jobs. All methods of this file act for the tenant of the context and are errs.Unauthenticated
 // without one; jobs of other tenants do not exist for them.
@@ -178,7 +189,7 @@ func (r *Repo) Enqueue(ctx context.Context, p EnqueueParams) (_ Job, duplicate b
 	for range 3 {
 		rows, err := r.enqueue(ctx, []EnqueueParams{p}, false)
 		if err != nil {
-			return Job{}, false, single(err)
+			return Job{}, false, Single(err)
 		}
 		if len(rows) == 1 && rows[0].ID != 0 {
 			return rows[0].Job, rows[0].Duplicate, nil
@@ -267,6 +278,26 @@ type input struct {
 	Queue       *string         `json:"queue,omitempty"`
 	UniqueKey   *string         `json:"uniqueKey,omitempty"`
 	MaxAttempts *int            `json:"maxAttempts,omitempty"`
+
+	Encrypt          bool    `json:"-"`
+	ID               *int64  `json:"id,omitempty"`
+	PayloadEncrypted *string `json:"payloadEncrypted,omitempty"`
+}
+
+// inputText is a list of jobs as enqueue_jobs reads it.
+func inputText(jobs []EnqueueParams) (string, error) {
+	inputs := make([]input, len(jobs))
+	for i, p := range jobs {
+		if err := p.check(i); err != nil {
+			return "", err
+		}
+		inputs[i] = input(p)
+	}
+	text, err := json.Marshal(inputs)
+	if err != nil {
+		return "", errs.Wrap(errs.Validation, err, "The jobs cannot be written as JSON.")
+	}
+	return string(text), nil
 }
 
 func (r *Repo) enqueue(ctx context.Context, jobs []EnqueueParams, skip bool) ([]enqueued, error) {
@@ -274,16 +305,14 @@ func (r *Repo) enqueue(ctx context.Context, jobs []EnqueueParams, skip bool) ([]
 	if err != nil {
 		return nil, err
 	}
-	inputs := make([]input, len(jobs))
-	for i, p := range jobs {
-		if err := p.check(i); err != nil {
-			return nil, err
+	for i := range jobs {
+		if jobs[i].Encrypt && jobs[i].PayloadEncrypted == nil {
+			return nil, errs.New(errs.NotImplemented, "A payload cannot be encrypted here.")
 		}
-		inputs[i] = input(p)
 	}
-	text, err := json.Marshal(inputs)
+	text, err := inputText(jobs)
 	if err != nil {
-		return nil, errs.Wrap(errs.Validation, err, "The jobs cannot be written as JSON.")
+		return nil, err
 	}
 	rows, err := db.List[enqueued](ctx, r.db, `
 		-- name: job.Enqueue
@@ -298,7 +327,7 @@ func (r *Repo) enqueue(ctx context.Context, jobs []EnqueueParams, skip bool) ([]
 		         'id', 0, 'tenant_id', @tenant::uuid, 'type', '', 'payload', 'null'::jsonb, 'status', '', 'priority', 0, 'queue', '',
 		         'attempts', 0, 'run_at', now(), 'created_at', now(), 'updated_at', now())) END).*) j
 		ORDER BY e.ord`,
-		pgx.NamedArgs{"tenant": scope.TenantID, "jobs": string(text), "skip": skip})
+		pgx.NamedArgs{"tenant": scope.TenantID, "jobs": text, "skip": skip})
 	if err != nil && len(jobs) == 1 {
 		// For a list of one the function names the field alone.
 		if e := errs.From(err); e.Field != "" {
@@ -321,8 +350,8 @@ func (p *EnqueueParams) check(index int) error {
 
 func bulkField(index int, field string) string { return fmt.Sprintf("jobs[%d].%s", index, field) }
 
-// single names the field of an error of a single job without its place in the list.
-func single(err error) error {
+// Single names the field of an error of a single job without its place in the list.
+func Single(err error) error {
 	if e := errs.From(err); e.Field != "" {
 		e.Field = strings.TrimPrefix(e.Field, bulkField(0, ""))
 	}

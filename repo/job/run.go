@@ -74,7 +74,7 @@ func (r *Runs) Archive(ctx context.Context) (int, error) {
 func (r *Runs) Claim(ctx context.Context, workerID uuid.UUID, types []string, n int) ([]Job, error) {
 	return db.List[Job](ctx, r.db, `
 		-- name: job.Claim
-		SELECT `+columns+`
+		SELECT `+columns+`, payload_encrypted
 		FROM claim_jobs(@worker, @types, @n)
 		ORDER BY priority DESC, run_at, id`,
 		pgx.NamedArgs{"worker": workerID, "types": types, "n": n})
@@ -153,6 +153,13 @@ func (r *Runs) DropOldPartitions(ctx context.Context, archive time.Duration) ([]
 		-- name: job.DropOldPartitions
 		SELECT drop_old_partitions(make_interval(secs => nullif(@archive::float8, 0)))`,
 		pgx.NamedArgs{"archive": archive.Seconds()})
+}
+
+// DropOldIdempotencyKeys forgets the idempotency keys that are older than 7 days and returns how many there were.
+func (r *Runs) DropOldIdempotencyKeys(ctx context.Context) (int64, error) {
+	return db.Get[int64](ctx, r.db, "key", `
+		-- name: job.DropOldIdempotencyKeys
+		SELECT drop_old_idempotency_keys()`)
 }
 
 // EnsurePartitions makes the partitions of the coming months and days and returns how many are new.

@@ -1,0 +1,4 @@
+package crypt
+
+// Tenant is the AEAD of a tenant, without the associated data.
+var Tenant = (*Ring).tenant
