@@ -73,7 +73,7 @@ func (a *application) run(ctx context.Context, c serveCmd, url string, first uui
 		return httpd.Serve(ctx, httpd.Server{
 			Addr: a.p.config.HTTP.Addr(), OpsAddr: a.p.config.HTTP.OpsAddr, Ops: a.ops(), Grace: a.p.config.HTTP.ShutdownGrace, Log: a.p.log,
 			Listening:  func(api, ops net.Addr) { a.announce(api, ops, url, c, first) },
-			OnShutdown: []func(context.Context){a.graphql.Shutdown, func(context.Context) { a.health.Drain() }},
+			OnShutdown: []func(context.Context){a.graphql.Shutdown, func(ctx context.Context) { a.rest.Shutdown(ctx) }, func(context.Context) { a.health.Drain() }},
 		}, a.handler())
 	})
 	err := work.Wait()

@@ -16,6 +16,7 @@ import (
 
 	"stackforge/app"
 	"stackforge/auth"
+	"stackforge/config"
 	"stackforge/db"
 	"stackforge/httpd"
 	"stackforge/migrations"
@@ -33,6 +34,7 @@ import (
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
 	"stackforge/resolvers"
+	"stackforge/rest"
 	"stackforge/tenant"
 	"stackforge/tracing"
 	"stackforge/transport"
@@ -49,10 +51,12 @@ type application struct {
 	carrier realtime.Carrier
 	graphql *transport.Handler
 	health  *httpd.Health
+	limiter *httpd.Limiter
 	metrics *httpd.Metrics
 	latency *dashboard.Latencies
 	refresh *dashboard.Refresher
 	secrets *app.Payloads
+	rest    *rest.API
 	wake    waker // wakes the worker of this process
 }
 
@@ -81,6 +85,9 @@ func (p *program) build(ctx context.Context, url string) (*application, error) {
 		return nil, err
 	}
 	if a.auth, err = auth.New(auth.Config{Issuer: issuer, JWTSecret: secret, Keys: apikey.New(a.db), Log: p.log}); err != nil {
+		return nil, err
+	}
+	if a.limiter, err = p.limiter(a.metrics); err != nil {
 		return nil, err
 	}
 	if err := a.realtime(url); err != nil {
@@ -268,7 +275,7 @@ func (a *application) handler() http.Handler {
 		graphql.ServeHTTP(w, r)
 	})
 	mux.Handle("/query", graphql)
-	mux.Handle("POST /auth/token", a.auth.TokenHandler(httpd.WriteError))
+	a.rest = rest.New(a.restConfig(), mux)
 	if a.p.config.GraphQL.Playground {
 		mux.Handle("GET /playground", page)
 		mux.Handle("GET /playground/", page)
@@ -287,15 +294,53 @@ func (a *application) ops() http.Handler {
 	return httpd.Middleware(httpd.Options{Log: a.p.log})(httpd.Routes(mux))
 }
 
+// limiter counts requests.
+func (p *program) limiter(m *httpd.Metrics) (*httpd.Limiter, error) {
+	c := httpd.LimitConfig{Max: p.config.RateLimit.Max, Window: p.config.RateLimit.Window}
+	for _, text := range p.config.RateLimit.Proxies {
+		prefix, err := config.ParsePrefix(text)
+		if err != nil {
+			return nil, err
+		}
+		c.Proxies = append(c.Proxies, prefix)
+	}
+	l := httpd.NewLimiter(c)
+	m.Counter("requests_limited_total", "Requests that were answered 429.", func() float64 { return float64(l.Refused()) })
+	return l, nil
+}
+
+func (a *application) restConfig() rest.Config {
+	return rest.Config{
+		Documents: document.New(a.db), Jobs: job.New(a.db), Search: search.New(a.db),
+		Admit: a.limiter.AdmitAddress, Authorize: a.authorize, Nudge: a.nudger.Nudge, Subscribe: a.hub.Subscribe,
+		Token: a.auth.TokenHandler(httpd.WriteError), MaxBody: a.p.config.HTTP.MaxBody, Origins: a.p.config.HTTP.Origins, Version: version(),
+	}
+}
+
+// authorize checks credentials and counts the request for their key; one without valid credentials counts for its address.
+func (a *application) authorize(w http.ResponseWriter, r *http.Request, c auth.Credentials) (tenant.Scope, time.Time, bool) {
+	s, until, err := a.auth.Authenticate(r.Context(), c)
+	switch {
+	case err == nil:
+		return s, until, a.limiter.AdmitKey(w, r, s.KeyID, 0)
+	case a.limiter.AdmitAddress(w, r):
+		httpd.WriteError(w, r, err)
+	}
+	return s, until, false
+}
+
 // authenticated lets requests with a valid credential through. A WebSocket may bring its credential in connection_init.
 func (a *application) authenticated(next http.Handler) http.Handler {
-	checked := a.auth.Middleware(next, httpd.WriteError)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-			next.ServeHTTP(w, r)
+			if a.limiter.AdmitAddress(w, r) {
+				next.ServeHTTP(w, r)
+			}
 			return
 		}
-		checked.ServeHTTP(w, r)
+		if s, _, ok := a.authorize(w, r, auth.FromRequest(r)); ok {
+			next.ServeHTTP(w, r.WithContext(tenant.With(r.Context(), s)))
+		}
 	})
 }
 

@@ -26,10 +26,11 @@ type Config struct {
 	AppEnv  string `env:"APP_ENV" default:"development" enum:"development|production" help:"What the process is for. Production refuses weak secrets and hides the playground and introspection."`
 	DataDir string `env:"DATA_DIR" default:".data" help:"Folder of the embedded database and of the secrets that development makes; relative to the working directory."`
 
-	HTTP     HTTP     `group:"HTTP server"`
-	Database Database `group:"Database"`
-	Pool     Pool     `group:"Connection pool"`
-	Auth     Auth     `group:"Authentication"`
+	HTTP      HTTP      `group:"HTTP server"`
+	RateLimit RateLimit `group:"Rate limit"`
+	Database  Database  `group:"Database"`
+	Pool      Pool      `group:"Connection pool"`
+	Auth      Auth      `group:"Authentication"`
 
 	Encryption Encryption `group:"Encryption of job payloads"`
 
@@ -59,6 +60,13 @@ type HTTP struct {
 
 // Addr is the address of the API's listener.
 func (h HTTP) Addr() string { return net.JoinHostPort(h.Host, strconv.Itoa(h.Port)) }
+
+// RateLimit is how many requests a caller may send. REST and GraphQL count together, probes do not. A process counts on its own.
+type RateLimit struct {
+	Max     int           `env:"RATE_LIMIT_MAX" default:"0" production:"100" min:"0" max:"100000000" unit:"requests" help:"Requests of an API key (without one, of an address) within RATE_LIMIT_WINDOW_MS; more are answered 429. 0 is no limit."`
+	Window  time.Duration `env:"RATE_LIMIT_WINDOW_MS" default:"60000" min:"100" max:"86400000" unit:"ms" help:"Length of the window in which requests are counted."`
+	Proxies []string      `env:"TRUSTED_PROXIES" check:"prefixes" shown:"none" help:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For says where a request comes from, separated by commas."`
+}
 
 // Database is how the database is reached.
 type Database struct {

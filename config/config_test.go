@@ -38,8 +38,9 @@ func TestDefaults(t *testing.T) {
 
 	require.Equal(t, config.Config{
 		AppEnv: "development", DataDir: ".data",
-		HTTP:     config.HTTP{Port: 3000, MaxBody: 1 << 20, ShutdownGrace: 10 * time.Second},
-		Database: config.Database{Schema: "public", Pooler: "none", Extensions: "auto"},
+		HTTP:      config.HTTP{Port: 3000, MaxBody: 1 << 20, ShutdownGrace: 10 * time.Second},
+		RateLimit: config.RateLimit{Window: time.Minute},
+		Database:  config.Database{Schema: "public", Pooler: "none", Extensions: "auto"},
 		Pool: config.Pool{
 			Min: 5, Max: 20, ConnectTimeout: 5 * time.Second, IdleTimeout: 10 * time.Minute, MaxLifetime: 30 * time.Minute,
 			QueryTimeout: 30 * time.Second,
@@ -114,6 +115,7 @@ func TestMistakes(t *testing.T) {
 		"star among origins":            {[]string{"CORS_ORIGIN=*,https://a.example"}, "CORS_ORIGIN"},
 		"an origin has no path":         {[]string{"CORS_ORIGIN=https://a.example/"}, "CORS_ORIGIN"},
 		"an origin has a scheme":        {[]string{"CORS_ORIGIN=a.example"}, "CORS_ORIGIN"},
+		"a network":                     {[]string{"TRUSTED_PROXIES=10.0.0.0/8, ::1, 10.0.0.0/33"}, "TRUSTED_PROXIES"},
 		"a star stands for subdomains":  {[]string{"CORS_ORIGIN=https://a.*"}, "CORS_ORIGIN"},
 		"listener":                      {[]string{"OPS_ADDR=9090"}, "host:port or :port"},
 		"listeners differ":              {[]string{"OPS_ADDR=:3000"}, "OPS_ADDR must differ"},

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -106,6 +107,9 @@ func (f field) parse(text string) bool {
 	case f.value.Kind() == reflect.Slice:
 		list := splitList(text)
 		f.value.Set(reflect.ValueOf(list))
+		if f.tag.Get("check") == "prefixes" {
+			return isPrefixes(list)
+		}
 		return isOrigins(list)
 	default:
 		f.value.SetString(text)
@@ -177,6 +181,8 @@ func (f field) allowed() string {
 		return "a name of letters, digits and _, at most 63 long, not starting with a digit"
 	case "origins":
 		return "a list of origins such as https://app.example.com, without path, or a single *"
+	case "prefixes":
+		return "a list of IP addresses or networks such as 10.0.0.0/8"
 	case "url":
 		return "an http:// or https:// URL"
 	default:
@@ -230,6 +236,24 @@ func isOrigins(list []string) bool {
 		}
 	}
 	return true
+}
+
+// isPrefixes accepts IP addresses and networks.
+func isPrefixes(list []string) bool {
+	for _, p := range list {
+		if _, err := ParsePrefix(p); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// ParsePrefix reads a network, or an address as the network of it alone.
+func ParsePrefix(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	return netip.ParsePrefix(text)
 }
 
 func isAddr(text string) bool {

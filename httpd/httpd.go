@@ -66,7 +66,10 @@ func crossOrigin(origins []string) *cors.Cors {
 			"Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-Id", "Traceparent", "Tracestate", "X-Api-Key",
 			"X-Request-Id", "X-Requested-With",
 		},
-		ExposedHeaders:   []string{"ETag", "Link", "Location", "Retry-After", "Www-Authenticate", "X-Request-Id"},
+		ExposedHeaders: []string{
+			"ETag", "Link", "Location", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "Www-Authenticate",
+			"X-Request-Id",
+		},
 		AllowCredentials: len(origins) != 1 || origins[0] != "*",
 		MaxAge:           600, // seconds; the longest that all browsers honour
 	})
