@@ -63,7 +63,7 @@ func (a *application) run(ctx context.Context, c serveCmd, url string, first uui
 			return err
 		}
 		defer pool.Close(5 * time.Second)
-		w, err := a.p.worker(pool, a.metrics, a.wake, a.nudger)
+		w, err := a.p.worker(pool, a.metrics, a.wake, a.hooks, a.nudger)
 		if err != nil {
 			return err
 		}
@@ -102,6 +102,9 @@ func (a *application) announce(api, ops net.Addr, url string, c serveCmd, first 
 		p.say("  Health       http://%s/health and /ready and /metrics", ops)
 	}
 	p.say("  Worker       %s", map[bool]string{true: "in this process", false: "not in this process; `stackforge worker` runs one"}[c.Worker])
+	if !p.config.Webhook.AllowPrivate && !p.config.IsProduction() {
+		p.say("  Webhooks     go to public addresses only; WEBHOOK_ALLOW_PRIVATE=1 allows receivers on this machine")
+	}
 	if first != uuid.Nil {
 		p.say("  Another key  %s key create --tenant %s --name my-key", binary(), first)
 	}

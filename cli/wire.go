@@ -38,6 +38,7 @@ import (
 	"stackforge/tenant"
 	"stackforge/tracing"
 	"stackforge/transport"
+	"stackforge/webhook"
 	"stackforge/worker"
 )
 
@@ -58,6 +59,7 @@ type application struct {
 	secrets *app.Payloads
 	rest    *rest.API
 	wake    waker // wakes the worker of this process
+	hooks   waker // wakes its dispatcher of webhooks
 }
 
 // issuer names this product in tokens.
@@ -68,7 +70,7 @@ const sampleEvery = time.Minute
 
 // build puts the API together. It opens no connection yet.
 func (p *program) build(ctx context.Context, url string) (*application, error) {
-	a := &application{p: p, metrics: httpd.NewMetrics(p.config.Log.SlowQuery), latency: dashboard.NewLatencies(nil), wake: newWaker()}
+	a := &application{p: p, metrics: httpd.NewMetrics(p.config.Log.SlowQuery), latency: dashboard.NewLatencies(nil), wake: newWaker(), hooks: newWaker()}
 	var err error
 	if p.tracer, err = p.trace(ctx, issuer); err != nil {
 		return nil, err
@@ -163,14 +165,14 @@ func (p *program) carrier(h *db.DB, url string, role db.Role, name string, chann
 
 func newNudger(p *program, c realtime.Carrier, local map[string]func()) *realtime.Nudger {
 	return realtime.NewNudger(realtime.NudgerConfig{
-		Carrier: c, Channels: []string{job.EventChannel, worker.ChannelReady}, Local: local, Log: p.log,
+		Carrier: c, Channels: []string{job.EventChannel, worker.ChannelReady, webhook.Channel}, Local: local, Log: p.log,
 	})
 }
 
 // realtime builds what carries news between processes and to subscribers.
 func (a *application) realtime(url string) error {
 	var err error
-	if a.carrier, err = a.p.carrier(a.db, url, db.RoleAPI, "web-app", job.EventChannel, worker.ChannelReady); err != nil {
+	if a.carrier, err = a.p.carrier(a.db, url, db.RoleAPI, "web-app", job.EventChannel, worker.ChannelReady, webhook.Channel); err != nil {
 		return err
 	}
 	a.hub = realtime.New(realtime.Config[*job.Event]{Source: job.NewReader(a.db), Log: a.p.log})
@@ -187,13 +189,13 @@ func (a *application) realtime(url string) error {
 
 // wakers are the listeners of this process by channel.
 func (a *application) wakers() map[string]func() {
-	return map[string]func(){job.EventChannel: a.hub.Wake, worker.ChannelReady: a.wake.wake}
+	return map[string]func(){job.EventChannel: a.hub.Wake, worker.ChannelReady: a.wake.wake, webhook.Channel: a.hooks.wake}
 }
 
 func (a *application) deps(e *app.Embedder) resolvers.Deps {
 	return resolvers.Deps{
 		Capabilities: capability.New(a.db), Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Jobs: job.New(a.db), Keys: apikey.New(a.db), Operator: operator.New(a.db),
-		Search: app.NewSearcher(search.New(a.db), e), Similar: e, SearchSettings: searchsettings.New(a.db), Tenants: tenancy.New(a.db), Users: user.New(a.db),
+		Search: app.NewSearcher(search.New(a.db), e), Similar: e, SearchSettings: searchsettings.New(a.db), Tenants: tenancy.New(a.db), Users: user.New(a.db), Webhooks: a.p.endpoints(a.db, a.nudger),
 		Nudge: a.nudger.Nudge, RefreshStats: a.refresh.Refresh, SearchLatency: a.latency.Of,
 		Idempotency: idempotency.New(a.db), Payloads: a.secrets, NudgeAll: a.nudger.NudgeAll,
 		Updates: func(ctx context.Context, f job.EventFilter, after string) (<-chan *job.Event, func() error, error) {

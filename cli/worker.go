@@ -14,6 +14,7 @@ import (
 	"stackforge/repo/job"
 	"stackforge/repo/search"
 	"stackforge/tracing"
+	"stackforge/webhook"
 	"stackforge/worker"
 )
 
@@ -36,13 +37,14 @@ func (workerCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	defer pool.Close(5 * time.Second)
-	carrier, err := p.carrier(pool, url, db.RoleWorker, "web-jobs", worker.ChannelReady)
+	carrier, err := p.carrier(pool, url, db.RoleWorker, "web-jobs", worker.ChannelReady, webhook.Channel)
 	if err != nil {
 		return err
 	}
-	wake := newWaker()
-	nudger := newNudger(p, carrier, map[string]func(){worker.ChannelReady: wake.wake})
-	w, err := p.worker(pool, m, wake, nudger)
+	wake, hooks := newWaker(), newWaker()
+	wakers := map[string]func(){worker.ChannelReady: wake.wake, webhook.Channel: hooks.wake}
+	nudger := newNudger(p, carrier, wakers)
+	w, err := p.worker(pool, m, wake, hooks, nudger)
 	if err != nil {
 		return err
 	}
@@ -52,7 +54,7 @@ func (workerCmd) Run(ctx context.Context, p *program) error {
 	var support errgroup.Group
 	support.Go(func() error { nudger.Run(background); return nil })
 	support.Go(func() error {
-		realtime.Listen(background, carrier, map[string]func(){worker.ChannelReady: wake.wake})
+		realtime.Listen(background, carrier, wakers)
 		return nil
 	})
 	p.log.Info().Str("worker", w.ID().String()).Int("concurrency", p.config.Worker.Concurrency).Msg("worker is running")
@@ -75,7 +77,7 @@ func (w waker) wake() {
 }
 
 // worker puts a worker together.
-func (p *program) worker(pool *db.DB, m *httpd.Metrics, wake waker, nudger *realtime.Nudger) (*worker.Worker, error) {
+func (p *program) worker(pool *db.DB, m *httpd.Metrics, wake, hooks waker, nudger *realtime.Nudger) (*worker.Worker, error) {
 	runs := job.NewRuns(pool)
 	handlers, err := p.handlers(pool, runs)
 	if err != nil {
@@ -90,7 +92,7 @@ func (p *program) worker(pool *db.DB, m *httpd.Metrics, wake waker, nudger *real
 		Concurrency: c.Concurrency, Poll: c.Poll, MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, Heartbeat: c.Heartbeat,
 		DeadAfter: 4 * c.Heartbeat, StaleMinutes: int(c.Stale / time.Minute), ShutdownGrace: c.Shutdown,
 		EventRetention: p.config.Realtime.Retention, ArchiveRetention: p.config.Retention.Archive(), Hook: countJobs(m, handlers),
-	}, worker.Deps{Runs: runs, Handlers: p.traced(handlers), Log: p.log, Payloads: payloads, Search: search.NewMaintenance(pool), Wake: wake, Nudge: nudger.Nudge}), nil
+	}, worker.Deps{Runs: runs, Handlers: p.traced(handlers), Log: p.log, Payloads: payloads, Search: search.NewMaintenance(pool), Webhooks: p.dispatcher(pool, m, hooks), Wake: wake, Nudge: nudger.Nudge}), nil
 }
 
 // traced makes each run of a job a trace; without traces it is the table itself.

@@ -38,6 +38,7 @@ type Config struct {
 	Realtime  Realtime  `group:"Realtime"`
 	Worker    Worker    `group:"Worker"`
 	Retention Retention `group:"Retention"`
+	Webhook   Webhook   `group:"Webhooks"`
 	Mail      Mail      `group:"Mail"`
 	Embedding Embedding `group:"Embeddings"`
 	Seed      Seed      `group:"Seed data"`
@@ -135,6 +136,15 @@ type Retention struct {
 
 // Archive is the time that jobs stay in the archive, 0 for ever.
 func (r Retention) Archive() time.Duration { return time.Duration(r.ArchiveDays) * 24 * time.Hour }
+
+// Webhook is how events are sent to the endpoints of tenants.
+type Webhook struct {
+	AllowPrivate bool          `env:"WEBHOOK_ALLOW_PRIVATE" default:"off" help:"Whether endpoints may be in private networks and on any port. For development only: it lets every tenant reach what this machine can reach."`
+	Timeout      time.Duration `env:"WEBHOOK_TIMEOUT_MS" default:"15000" min:"100" max:"120000" unit:"ms" help:"How long a receiver may take to answer."`
+	Concurrency  int           `env:"WEBHOOK_CONCURRENCY" default:"256" min:"1" max:"10000" unit:"requests" help:"Requests that one worker process sends at the same time."`
+	PerEndpoint  int           `env:"WEBHOOK_ENDPOINT_CONCURRENCY" default:"16" min:"1" max:"1000" unit:"requests" help:"Requests under way to one endpoint, over all processes."`
+	Retention    time.Duration `env:"WEBHOOK_RETENTION_DAYS" default:"7" min:"1" max:"365" unit:"days" help:"How long events and the log of their deliveries are kept after the last attempt."`
+}
 
 // Mail is how mail leaves. Without a host, mail is only logged.
 type Mail struct {

@@ -51,6 +51,7 @@ func TestDefaults(t *testing.T) {
 			Poll: time.Second, MaxAttempts: 5, BackoffBase: 2 * time.Second, Concurrency: 16, Stale: 10 * time.Minute,
 			Heartbeat: 5 * time.Second, Shutdown: 10 * time.Second,
 		},
+		Webhook:   config.Webhook{Timeout: 15 * time.Second, Concurrency: 256, PerEndpoint: 16, Retention: 7 * 24 * time.Hour},
 		Mail:      config.Mail{Port: 587, TLS: "starttls"},
 		Embedding: config.Embedding{Model: "text-embedding-3-small", PreviousModel: "text-embedding-3-small"},
 		Log:       config.Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond},

@@ -76,6 +76,8 @@ func (f field) unit() time.Duration {
 		return time.Minute
 	case "hours":
 		return time.Hour
+	case "days":
+		return 24 * time.Hour
 	default:
 		return 0
 	}

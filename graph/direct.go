@@ -16,6 +16,7 @@ import (
 	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
+	"stackforge/repo/webhook"
 
 	"github.com/99designs/gqlgen/graphql"
 )
@@ -408,6 +409,41 @@ func (w *direct) writeCreateUserPayload(fields []graphql.CollectedField, obj *mo
 	return true
 }
 
+func (w *direct) writeCreateWebhookEndpointPayload(fields []graphql.CollectedField, obj *model.CreateWebhookEndpointPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("CreateWebhookEndpointPayload")
+		case "endpoint":
+			w.writeKey(i, f.Alias)
+			if !w.writeWebhookEndpoint(w.fieldsOf(f, webhookEndpointImplementors), &obj.Endpoint) {
+				return false
+			}
+			continue
+		case "secret":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Secret), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeDashboard(fields []graphql.CollectedField, obj *dashboard.Dashboard) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -512,6 +548,39 @@ func (w *direct) writeDeleteDocumentPayload(fields []graphql.CollectedField, obj
 			v = graphql.MarshalString("DeleteDocumentPayload")
 		case "id":
 			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.ID), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeDeleteWebhookEndpointPayload(fields []graphql.CollectedField, obj *model.DeleteWebhookEndpointPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("DeleteWebhookEndpointPayload")
+		case "endpoint":
+			w.writeKey(i, f.Alias)
+			if !w.writeWebhookEndpoint(w.fieldsOf(f, webhookEndpointImplementors), &obj.Endpoint) {
+				return false
+			}
+			continue
 		default:
 			return false
 		}
@@ -1456,6 +1525,68 @@ func (w *direct) writePartitionState(fields []graphql.CollectedField, obj *opera
 	return true
 }
 
+func (w *direct) writeRedeliverWebhookPayload(fields []graphql.CollectedField, obj *model.RedeliverWebhookPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("RedeliverWebhookPayload")
+		case "delivery":
+			w.writeKey(i, f.Alias)
+			if !w.writeWebhookDelivery(w.fieldsOf(f, webhookDeliveryImplementors), &obj.Delivery) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeRedeliverWebhooksPayload(fields []graphql.CollectedField, obj *model.RedeliverWebhooksPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("RedeliverWebhooksPayload")
+		case "count":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Count), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeRefreshDashboardPayload(fields []graphql.CollectedField, obj *model.RefreshDashboardPayload) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -1522,6 +1653,39 @@ func (w *direct) writeRemoveSearchSynonymsPayload(fields []graphql.CollectedFiel
 	return true
 }
 
+func (w *direct) writeRemoveWebhookPayload(fields []graphql.CollectedField, obj *model.RemoveWebhookPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("RemoveWebhookPayload")
+		case "webhook":
+			w.writeKey(i, f.Alias)
+			if !w.writeWebhookEndpoint(w.fieldsOf(f, webhookEndpointImplementors), &obj.Webhook) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeRetryJobPayload(fields []graphql.CollectedField, obj *model.RetryJobPayload) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -1568,6 +1732,41 @@ func (w *direct) writeRevokeApiKeyPayload(fields []graphql.CollectedField, obj *
 			v = graphql.MarshalString("RevokeApiKeyPayload")
 		case "id":
 			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.ID), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeRotateWebhookSecretPayload(fields []graphql.CollectedField, obj *model.RotateWebhookSecretPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("RotateWebhookSecretPayload")
+		case "endpoint":
+			w.writeKey(i, f.Alias)
+			if !w.writeWebhookEndpoint(w.fieldsOf(f, webhookEndpointImplementors), &obj.Endpoint) {
+				return false
+			}
+			continue
+		case "secret":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Secret), true
 		default:
 			return false
 		}
@@ -2204,6 +2403,41 @@ func (w *direct) writeSetSearchSynonymsPayload(fields []graphql.CollectedField, 
 	return true
 }
 
+func (w *direct) writeSetWebhookPayload(fields []graphql.CollectedField, obj *model.SetWebhookPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SetWebhookPayload")
+		case "webhook":
+			w.writeKey(i, f.Alias)
+			if !w.writeWebhookEndpoint(w.fieldsOf(f, webhookEndpointImplementors), &obj.Webhook) {
+				return false
+			}
+			continue
+		case "secret":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Secret)
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeSimilarDocument(fields []graphql.CollectedField, obj *model.SimilarDocument) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -2393,6 +2627,39 @@ func (w *direct) writeTenant(fields []graphql.CollectedField, obj *tenancy.Tenan
 	return true
 }
 
+func (w *direct) writeTestWebhookPayload(fields []graphql.CollectedField, obj *model.TestWebhookPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("TestWebhookPayload")
+		case "delivery":
+			w.writeKey(i, f.Alias)
+			if !w.writeWebhookDelivery(w.fieldsOf(f, webhookDeliveryImplementors), &obj.Delivery) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeUpdateDocumentPayload(fields []graphql.CollectedField, obj *model.UpdateDocumentPayload) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -2407,6 +2674,39 @@ func (w *direct) writeUpdateDocumentPayload(fields []graphql.CollectedField, obj
 		case "document":
 			w.writeKey(i, f.Alias)
 			if !w.writeDocument(w.fieldsOf(f, documentImplementors), &obj.Document) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeUpdateWebhookEndpointPayload(fields []graphql.CollectedField, obj *model.UpdateWebhookEndpointPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("UpdateWebhookEndpointPayload")
+		case "endpoint":
+			w.writeKey(i, f.Alias)
+			if !w.writeWebhookEndpoint(w.fieldsOf(f, webhookEndpointImplementors), &obj.Endpoint) {
 				return false
 			}
 			continue
@@ -2554,6 +2854,344 @@ func (w *direct) writeViewer(fields []graphql.CollectedField, obj *model.Viewer)
 			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.KeyID), true
 		case "scopes":
 			v, nonNull = w.ec.marshalNString2ᚕstringᚄ(w.ctx, f.Selections, obj.Scopes), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeWebhookAttempt(fields []graphql.CollectedField, obj *webhook.Attempt) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("WebhookAttempt")
+		case "number":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Number), true
+		case "at":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.At), true
+		case "durationMs":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.DurationMs), true
+		case "responseStatus":
+			v = w.ec.marshalOInt2ᚖint(w.ctx, f.Selections, obj.ResponseStatus)
+		case "response":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Response)
+		case "error":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Error)
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeWebhookDelivery(fields []graphql.CollectedField, obj *webhook.Delivery) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("WebhookDelivery")
+		case "id":
+			v, nonNull = w.ec.marshalNID2int64(w.ctx, f.Selections, obj.ID), true
+		case "endpointId":
+			v, nonNull = w.ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(w.ctx, f.Selections, obj.EndpointID), true
+		case "eventId":
+			v, nonNull = w.ec.marshalNID2int64(w.ctx, f.Selections, obj.EventID), true
+		case "event":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Event), true
+		case "isTest":
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.IsTest), true
+		case "status":
+			v, nonNull = w.ec.marshalNWebhookDeliveryStatus2stackforgeᚋrepoᚋwebhookᚐStatus(w.ctx, f.Selections, obj.Status), true
+		case "requestBody":
+			v, nonNull = w.ec.marshalNJSON2encodingᚋjsonᚐRawMessage(w.ctx, f.Selections, obj.Body), true
+		case "attempts":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Attempts), true
+		case "nextAttemptAt":
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.NextAttemptAt)
+		case "createdAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.CreatedAt), true
+		case "finishedAt":
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.FinishedAt)
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeWebhookDeliveryConnection(fields []graphql.CollectedField, obj *model.WebhookDeliveryConnection) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("WebhookDeliveryConnection")
+		case "pageInfo":
+			w.writeKey(i, f.Alias)
+			if !w.writePageInfo(w.fieldsOf(f, pageInfoImplementors), &obj.PageInfo) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeWebhookDeliveryEdge(fields []graphql.CollectedField, obj *model.WebhookDeliveryEdge) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("WebhookDeliveryEdge")
+		case "node":
+			w.writeKey(i, f.Alias)
+			if !w.writeWebhookDelivery(w.fieldsOf(f, webhookDeliveryImplementors), &obj.Node) {
+				return false
+			}
+			continue
+		case "cursor":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Cursor), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeWebhookEndpoint(fields []graphql.CollectedField, obj *webhook.Endpoint) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("WebhookEndpoint")
+		case "id":
+			v, nonNull = w.ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(w.ctx, f.Selections, obj.ID), true
+		case "nodeId":
+			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.NodeID()), true
+		case "name":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Name), true
+		case "url":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.URL), true
+		case "description":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Description)
+		case "events":
+			v, nonNull = w.ec.marshalNString2ᚕstringᚄ(w.ctx, f.Selections, obj.Events), true
+		case "jobTypes":
+			v, nonNull = w.ec.marshalNString2ᚕstringᚄ(w.ctx, f.Selections, obj.JobTypes), true
+		case "ordering":
+			v, nonNull = w.ec.marshalNWebhookOrdering2stackforgeᚋrepoᚋwebhookᚐOrdering(w.ctx, f.Selections, obj.Ordering), true
+		case "enabled":
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.IsEnabled), true
+		case "disabledReason":
+			v = w.ec.marshalOWebhookDisabledReason2ᚖstackforgeᚋrepoᚋwebhookᚐDisabledReason(w.ctx, f.Selections, obj.DisabledReason)
+		case "createdAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.CreatedAt), true
+		case "updatedAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.UpdatedAt), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeWebhookEndpointConnection(fields []graphql.CollectedField, obj *model.WebhookEndpointConnection) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("WebhookEndpointConnection")
+		case "edges":
+			v, nonNull = w.ec.marshalNWebhookEndpointEdge2ᚕstackforgeᚋgraphᚋmodelᚐWebhookEndpointEdgeᚄ(w.ctx, f.Selections, obj.Edges), true
+		case "nodes":
+			v, nonNull = w.ec.marshalNWebhookEndpoint2ᚕstackforgeᚋrepoᚋwebhookᚐEndpointᚄ(w.ctx, f.Selections, obj.Nodes), true
+		case "pageInfo":
+			w.writeKey(i, f.Alias)
+			if !w.writePageInfo(w.fieldsOf(f, pageInfoImplementors), &obj.PageInfo) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeWebhookEndpointEdge(fields []graphql.CollectedField, obj *model.WebhookEndpointEdge) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("WebhookEndpointEdge")
+		case "node":
+			w.writeKey(i, f.Alias)
+			if !w.writeWebhookEndpoint(w.fieldsOf(f, webhookEndpointImplementors), &obj.Node) {
+				return false
+			}
+			continue
+		case "cursor":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Cursor), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeWebhookHealth(fields []graphql.CollectedField, obj *webhook.Health) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("WebhookHealth")
+		case "endpointId":
+			v, nonNull = w.ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(w.ctx, f.Selections, obj.EndpointID), true
+		case "name":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Name), true
+		case "enabled":
+			v, nonNull = w.ec.marshalNBoolean2bool(w.ctx, f.Selections, obj.IsEnabled), true
+		case "circuit":
+			v, nonNull = w.ec.marshalNWebhookCircuit2stackforgeᚋrepoᚋwebhookᚐCircuit(w.ctx, f.Selections, obj.Circuit), true
+		case "failures":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Failures), true
+		case "resumeAt":
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.ResumeAt)
+		case "attempts":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Attempts), true
+		case "successes":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Successes), true
+		case "successRate":
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.SuccessRate)
+		case "p50Ms":
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.P50)
+		case "p95Ms":
+			v = w.ec.marshalOFloat2ᚖfloat64(w.ctx, f.Selections, obj.P95)
+		case "pending":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Pending), true
+		case "oldestPendingAt":
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.OldestPendingAt)
+		case "dead":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Dead), true
+		case "lastSuccessAt":
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.LastSuccessAt)
+		case "lastError":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.LastError)
 		default:
 			return false
 		}

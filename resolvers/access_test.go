@@ -15,6 +15,7 @@ import (
 
 	"stackforge/db"
 	"stackforge/graph"
+	"stackforge/nodeid"
 )
 
 // things are the ids by which a caller can mean something.
@@ -25,6 +26,7 @@ type things struct {
 	key, tenant, word                     string
 	documentCursor, jobCursor, userCursor string
 	searchCursor                          string
+	webhook, webhookNode, delivery        string
 }
 
 // things makes one of everything.
@@ -45,6 +47,13 @@ func (c caller) things(word string) things {
 	c.get(encryptPayload, vars{"id": failed})
 	c.get(`mutation ($w: String!) { setSearchStopWords(input: {words: [$w]}) { settings { stopWords } } setSearchSynonyms(input: {term: $w, synonyms: ["x"]}) { synonyms { id } } }`, vars{"w": word})
 	c.d.Exec(t, `UPDATE jobs SET status = 'failed', reason = 'permanent', finished_at = now() WHERE id = $1`, failed)
+	hook := at(t, c.get(`mutation ($w: String!) { createWebhookEndpoint(input: {name: $w, url: "https://example.org/", events: ["order.paid"]}) { endpoint { id nodeId } } }`, vars{"w": word}), "createWebhookEndpoint", "endpoint")
+	c.d.Exec(t, `
+		WITH e AS (INSERT INTO core.outbox (tenant_id, aggregate_type, aggregate_id, topic, payload, routed_at)
+			VALUES ($1, 'order', $2, 'order.paid', jsonb_build_object('word', $2::text), now()) RETURNING id)
+		INSERT INTO webhook_deliveries (tenant_id, endpoint_id, event_id, event, status, finished_at) SELECT $1, $3, id, 'order.paid', 'dead', now() FROM e`,
+		c.scope.TenantID, word, text(hook, "id"))
+	delivery := at(t, c.get(`{ webhookDeliveriesConnection { nodes { id } } }`, nil), "webhookDeliveriesConnection", "nodes", 0, "id")
 	cursors := c.get(`{ documentsConnection { pageInfo { startCursor } } jobsConnection { pageInfo { startCursor } } usersConnection { pageInfo { startCursor } } searchDocuments { pageInfo { startCursor } } }`, nil)
 	return things{
 		document: text(doc, "id"), documentHash: text(doc, "hashid"), documentNode: text(doc, "nodeId"),
@@ -55,6 +64,7 @@ func (c caller) things(word string) things {
 		jobCursor:      text(cursors, "jobsConnection", "pageInfo", "startCursor"),
 		userCursor:     text(cursors, "usersConnection", "pageInfo", "startCursor"),
 		searchCursor:   text(cursors, "searchDocuments", "pageInfo", "startCursor"),
+		webhook:        text(hook, "id"), webhookNode: text(hook, "nodeId"), delivery: delivery.(string), //nolint:errcheck,forcetypeassert // an id
 	}
 }
 
@@ -74,8 +84,8 @@ func operations(x things) map[string][]string {
 
 		"viewer":       {`{ viewer { tenant { id name } } }`},
 		"capabilities": {`{ capabilities { name } }`},
-		"node":         {q(`{ node(nodeId: %q) { nodeId } }`, x.documentNode), q(`{ node(nodeId: %q) { nodeId } }`, x.jobNode), q(`{ node(nodeId: %q) { nodeId } }`, x.userNode)},
-		"nodes":        {q(`{ nodes(nodeIds: [%q, %q, %q]) { nodeId } }`, x.documentNode, x.jobNode, x.userNode)},
+		"node":         {q(`{ node(nodeId: %q) { nodeId } }`, x.documentNode), q(`{ node(nodeId: %q) { nodeId } }`, x.jobNode), q(`{ node(nodeId: %q) { nodeId } }`, x.userNode), q(`{ node(nodeId: %q) { nodeId } }`, x.webhookNode)},
+		"nodes":        {q(`{ nodes(nodeIds: [%q, %q, %q, %q]) { nodeId } }`, x.documentNode, x.jobNode, x.userNode, x.webhookNode)},
 		"document":     {q(`{ document(id: %q) { id title author { email } } }`, x.document), q(`{ document(id: %q) { id title } }`, x.documentHash)},
 		"documents": {
 			`{ documents { id title author { email } } }`, q(`{ documents(filter: {id: {eq: %q}}) { id } }`, x.document), q(`{ documents(filter: {id: {in: [%q]}}) { id } }`, x.document),
@@ -108,6 +118,15 @@ func operations(x things) map[string][]string {
 		"jobsConnection": {`{ jobsConnection { nodes { id } totalCount } }`, q(`{ jobsConnection(filter: {id: {in: [%q]}}) { nodes { id } totalCount } }`, x.job)},
 		"jobTypes":       {`{ jobTypes { type } }`},
 
+		"webhook":                    {`{ webhook { id url } }`},
+		"webhookEndpointsConnection": {`{ webhookEndpointsConnection { nodes { id name url } totalCount } }`},
+		"webhookDelivery":            {q(`{ webhookDelivery(id: %q) { id requestBody endpoint { name } } }`, x.delivery)},
+		"webhookDeliveriesConnection": {
+			`{ webhookDeliveriesConnection { nodes { id requestBody endpoint { name } } totalCount } }`,
+			q(`{ webhookDeliveriesConnection(filter: {endpointId: {eq: %q}}) { nodes { id requestBody } totalCount } }`, x.webhook),
+		},
+		"webhookHealth": {`{ webhookHealth { endpointId name dead } }`},
+
 		"refreshDashboard": {`mutation { refreshDashboard { stats { documentCount } } }`},
 		"issueToken":       {`mutation { issueToken { expiresIn } }`},
 		"createApiKey":     {`mutation { createApiKey(input: {name: "k"}) { apiKey { name } } }`},
@@ -139,10 +158,19 @@ func operations(x things) map[string][]string {
 			q(`mutation { enqueueJobs(input: {jobs: [{type: "y", uniqueKey: "%s-2"}]}) { enqueued results { duplicate } } }`, x.unique),
 			q(`mutation { enqueueJobs(input: {onError: SKIP, jobs: [{type: "reindex_search", payload: {tenant_id: %q}}]}) { enqueued results { error { code message } } } }`, x.tenant),
 		},
-		"cancelJob":         {q(`mutation { cancelJob(input: {id: %q}) { job { id } } }`, x.job), q(`mutation { cancelJob(input: {id: %q}) { job { id } } }`, x.jobHash)},
-		"encryptJobPayload": {q(`mutation { encryptJobPayload(input: {id: %q, redact: true}) { job { id } } }`, x.job)},
-		"decryptJobPayload": {q(`mutation { decryptJobPayload(input: {id: %q}) { payload } }`, x.failed)},
-		"retryJob":          {q(`mutation { retryJob(input: {id: %q}) { job { id } } }`, x.failed)},
+		"setWebhook":            {`mutation { setWebhook(input: {url: "https://example.org/new"}) { webhook { url } } }`},
+		"removeWebhook":         {`mutation { removeWebhook { webhook { __typename } } }`},
+		"createWebhookEndpoint": {q(`mutation { createWebhookEndpoint(input: {name: "%s-new", url: "https://example.org/"}) { endpoint { __typename } } }`, x.word)},
+		"updateWebhookEndpoint": {q(`mutation { updateWebhookEndpoint(input: {id: %q, url: "https://example.org/taken"}) { endpoint { id } } }`, x.webhook)},
+		"deleteWebhookEndpoint": {q(`mutation { deleteWebhookEndpoint(input: {id: %q}) { endpoint { id } } }`, x.webhook)},
+		"rotateWebhookSecret":   {q(`mutation { rotateWebhookSecret(input: {id: %q}) { secret } }`, x.webhook)},
+		"testWebhook":           {q(`mutation { testWebhook(input: {id: %q}) { delivery { id } } }`, x.webhook)},
+		"redeliverWebhook":      {q(`mutation { redeliverWebhook(input: {id: %q}) { delivery { id } } }`, x.delivery)},
+		"redeliverWebhooks":     {q(`mutation { redeliverWebhooks(input: {endpointId: %q}) { count } }`, x.webhook)},
+		"cancelJob":             {q(`mutation { cancelJob(input: {id: %q}) { job { id } } }`, x.job), q(`mutation { cancelJob(input: {id: %q}) { job { id } } }`, x.jobHash)},
+		"encryptJobPayload":     {q(`mutation { encryptJobPayload(input: {id: %q, redact: true}) { job { id } } }`, x.job)},
+		"decryptJobPayload":     {q(`mutation { decryptJobPayload(input: {id: %q}) { payload } }`, x.failed)},
+		"retryJob":              {q(`mutation { retryJob(input: {id: %q}) { job { id } } }`, x.failed)},
 	}
 }
 
@@ -209,7 +237,7 @@ func TestTenantsAreApart(t *testing.T) {
 	random := things{
 		document: uuid.NewString(), documentHash: theirs.documentHash, documentNode: "MTpEb2N1bWVudDowMTlhMDAwMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDA",
 		user: uuid.NewString(), userNode: "MTpVc2VyOjAxOWEwMDAwLTAwMDAtNzAwMC04MDAwLTAwMDAwMDAwMDAwMA", email: "nobody@example.org",
-		job: "987654321", jobHash: theirs.jobHash, jobNode: "MTpKb2I6OTg3NjU0MzIx", failed: "987654322", unique: "unique-nobody",
+		job: "987654321", jobHash: theirs.jobHash, jobNode: "MTpKb2I6OTg3NjU0MzIx", failed: "987654322", unique: "unique-nobody", webhook: uuid.NewString(), webhookNode: nodeid.Encode("WebhookEndpoint", uuid.NewString()), delivery: "987654323",
 		key: uuid.NewString(), tenant: uuid.NewString(), word: "nobodysword",
 	}
 	byVictim, byNobody := operations(theirs), operations(random)
@@ -242,7 +270,7 @@ func TestTenantsAreApart(t *testing.T) {
 				require.NotContains(t, got.raw, secret, op)
 			}
 			if name != "revokeApiKey" { // repeats what it was given when there is such a key
-				for _, id := range []string{theirs.document, theirs.user, theirs.key, theirs.documentNode, theirs.userNode, theirs.jobNode} {
+				for _, id := range []string{theirs.document, theirs.user, theirs.key, theirs.documentNode, theirs.userNode, theirs.jobNode, theirs.webhook, theirs.webhookNode} {
 					require.NotContains(t, got.raw, id, op)
 				}
 			}
@@ -323,7 +351,7 @@ func TestRowsOfOthersAreOutOfSight(t *testing.T) {
 	d := open(t)
 	victim, thief := d.tenant(), d.tenant()
 	theirs := victim.things("victimword")
-	for _, table := range []string{"documents", "jobs", "app_users", "tenants", "job_events", "search_synonyms", "search_settings"} {
+	for _, table := range []string{"documents", "jobs", "app_users", "tenants", "job_events", "search_synonyms", "search_settings", "core.outbox", "webhook_endpoints", "webhook_lanes", "webhook_deliveries"} {
 		column := "tenant_id"
 		if table == "tenants" {
 			column = "id"

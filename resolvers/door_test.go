@@ -40,8 +40,10 @@ import (
 	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
+	"stackforge/repo/webhook"
 	"stackforge/resolvers"
 	"stackforge/tenant"
+	hooks "stackforge/webhook"
 )
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
@@ -143,7 +145,8 @@ func open(t testing.TB) *door {
 		Nudge:        func(string) { d.hub.Wake() },
 		RefreshStats: dashboard.NewRefresher(h).Refresh, SearchLatency: latency.Of,
 		Idempotency: idempotency.New(h), Payloads: app.NewPayloads(job.New(h), d.keys, nil), NudgeAll: d.hub.Wake,
-		Updates: d.updates,
+		Updates:  d.updates,
+		Webhooks: hooks.NewEndpoints(webhook.New(h), hooks.EndpointsConfig{Patience: 50 * time.Millisecond}),
 		IssueToken: func(_ context.Context, s tenant.Scope) (string, time.Duration, error) {
 			token, err := d.auth.IssueToken(s)
 			return token, auth.TokenLifetime, err

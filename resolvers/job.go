@@ -15,6 +15,7 @@ import (
 const (
 	jobsReady = "jobs_ready"
 	jobEvents = "job_events"
+	hooksDue  = "webhooks_ready"
 )
 
 func (r *queryRoot) Job(ctx context.Context, id, hashid *string) (*job.Job, error) {
@@ -104,6 +105,7 @@ func (r *mutationRoot) CancelJob(ctx context.Context, input model.CancelJobInput
 	j, err := r.Jobs.Cancel(ctx, id)
 	if err == nil {
 		r.Nudge(jobEvents)
+		r.Nudge(hooksDue) // a cancelled job has failed
 	}
 	return model.CancelJobPayload{Job: j}, err
 }

@@ -14,6 +14,7 @@ import (
 	"stackforge/repo/document"
 	"stackforge/repo/job"
 	"stackforge/repo/user"
+	"stackforge/repo/webhook"
 )
 
 // loaders batch what is reached through lists: one statement per type and level. They live for one operation, or one event
@@ -24,6 +25,7 @@ type loaders struct {
 	user *dataloadgen.Loader[uuid.UUID, user.User]
 	doc  *dataloadgen.Loader[uuid.UUID, document.Document]
 	job  *dataloadgen.Loader[int64, job.Job]
+	hook *dataloadgen.Loader[uuid.UUID, webhook.Endpoint]
 }
 
 // gather is how long a loader waits for more keys. Lists that know what will be asked for prime their loader and wait for nothing.
@@ -69,6 +71,15 @@ func (l *loaders) jobs() *dataloadgen.Loader[int64, job.Job] {
 		l.job = newLoader("job", l.deps.Jobs.ByIDs, func(j job.Job) int64 { return j.ID })
 	}
 	return l.job
+}
+
+func (l *loaders) webhooks() *dataloadgen.Loader[uuid.UUID, webhook.Endpoint] {
+	l.once.Lock()
+	defer l.once.Unlock()
+	if l.hook == nil {
+		l.hook = newLoader("endpoint", l.deps.Webhooks.ByIDs, func(e webhook.Endpoint) uuid.UUID { return e.ID })
+	}
+	return l.hook
 }
 
 func newLoader[K comparable, V any](noun string, byIDs func(context.Context, []K) ([]V, error), key func(V) K) *dataloadgen.Loader[K, V] {

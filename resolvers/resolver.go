@@ -20,6 +20,7 @@ import (
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
 	"stackforge/tenant"
+	"stackforge/webhook"
 )
 
 // Deps is what the resolvers call.
@@ -37,6 +38,7 @@ type Deps struct {
 	Similar        *app.Embedder
 	Tenants        *tenancy.Repo
 	Users          *user.Repo
+	Webhooks       *webhook.Endpoints
 
 	// RefreshStats brings the statistics of documents up to date; calls at the same time share the work.
 	RefreshStats func(ctx context.Context) error
@@ -60,18 +62,21 @@ type Resolver struct{ Deps }
 var _ graph.ResolverRoot = (*Resolver)(nil)
 
 type (
-	queryRoot                struct{ *Resolver }
-	mutationRoot             struct{ *Resolver }
-	subscriptionRoot         struct{ *Resolver }
-	dashboardFields          struct{ *Resolver }
-	documentConnection       struct{ *Resolver }
-	searchConnection         struct{ *Resolver }
-	searchHit                struct{ *Resolver }
-	searchSettings           struct{ *Resolver }
-	searchSynonymsConnection struct{ *Resolver }
-	jobConnection            struct{ *Resolver }
-	jobUpdate                struct{ *Resolver }
-	userConnection           struct{ *Resolver }
+	queryRoot                 struct{ *Resolver }
+	mutationRoot              struct{ *Resolver }
+	subscriptionRoot          struct{ *Resolver }
+	dashboardFields           struct{ *Resolver }
+	documentConnection        struct{ *Resolver }
+	searchConnection          struct{ *Resolver }
+	searchHit                 struct{ *Resolver }
+	searchSettings            struct{ *Resolver }
+	searchSynonymsConnection  struct{ *Resolver }
+	jobConnection             struct{ *Resolver }
+	jobUpdate                 struct{ *Resolver }
+	userConnection            struct{ *Resolver }
+	webhookDelivery           struct{ *Resolver }
+	webhookDeliveryConnection struct{ *Resolver }
+	webhookEndpointConnection struct{ *Resolver }
 )
 
 // Query returns the resolvers of queries.
@@ -113,3 +118,16 @@ func (r *Resolver) JobUpdate() graph.JobUpdateResolver { return &jobUpdate{r} }
 
 // UserConnection returns the resolvers of what a page of users computes on demand.
 func (r *Resolver) UserConnection() graph.UserConnectionResolver { return &userConnection{r} }
+
+// WebhookDelivery returns the resolvers of a delivery's relations.
+func (r *Resolver) WebhookDelivery() graph.WebhookDeliveryResolver { return &webhookDelivery{r} }
+
+// WebhookDeliveryConnection returns the resolvers of what a page of deliveries computes on demand.
+func (r *Resolver) WebhookDeliveryConnection() graph.WebhookDeliveryConnectionResolver {
+	return &webhookDeliveryConnection{r}
+}
+
+// WebhookEndpointConnection returns the resolvers of what a page of endpoints computes on demand.
+func (r *Resolver) WebhookEndpointConnection() graph.WebhookEndpointConnectionResolver {
+	return &webhookEndpointConnection{r}
+}

@@ -11,6 +11,7 @@ import (
 	"stackforge/repo/document"
 	"stackforge/repo/job"
 	"stackforge/repo/user"
+	"stackforge/repo/webhook"
 	"stackforge/scalar"
 	"stackforge/tenant"
 )
@@ -103,6 +104,10 @@ func (r *queryRoot) nodeThunk(ctx context.Context, nodeID string) func() (nodeid
 	case user.Kind:
 		if key, err := scalar.ParseUUID(id); err == nil && allowed(ctx, "users:read") {
 			return thunk(l.users().LoadThunk(ctx, key))
+		}
+	case webhook.Kind:
+		if key, err := scalar.ParseUUID(id); err == nil && allowed(ctx, "webhooks:read") {
+			return thunk(l.webhooks().LoadThunk(ctx, key))
 		}
 	case job.Kind:
 		if key, err := strconv.ParseInt(id, 10, 64); err == nil && allowed(ctx, "jobs:read") {

@@ -41,7 +41,7 @@ type retainer interface {
 // tasks is the schedule. The workers keep it on every server, with pg_cron or without.
 func (w *Worker) tasks() []task {
 	r := w.deps.Runs
-	return []task{
+	list := []task{
 		{"refresh_tenant_document_stats", "*/5 * * * *", func(ctx context.Context) (string, error) {
 			return "ok", r.RefreshStats(ctx)
 		}},
@@ -83,6 +83,24 @@ func (w *Worker) tasks() []task {
 			return fmt.Sprintf("%d keys", n), err
 		}},
 	}
+	if h := w.deps.Webhooks; h != nil {
+		list = append(list, task{"expire_webhook_deliveries", "*/10 * * * *", func(ctx context.Context) (string, error) {
+			n, err := h.Expire(ctx)
+			return fmt.Sprintf("%d deliveries", n), err
+		}}, task{"drop_old_webhooks", "40 * * * *", func(ctx context.Context) (string, error) {
+			n, err := h.DropOld(ctx)
+			return fmt.Sprintf("%d events", n), err
+		}})
+	}
+	return list
+}
+
+// dispatcher sends the events of the outbox to whom they concern.
+type dispatcher interface {
+	DropOld(ctx context.Context) (int, error)
+	Expire(ctx context.Context) (int, error)
+	Run(ctx context.Context)
+	Wake()
 }
 
 // searchMaintainer does one piece of what is waiting, and returns 0 when nothing is left.

@@ -219,6 +219,9 @@ func all(ids []int64, status job.Status) map[int64]job.Status {
 // ended tells of recorded ends and forgets their runs.
 func (w *Worker) ended(list []outcome, statuses map[int64]job.Status, channel string) {
 	w.deps.Nudge(ChannelEvents)
+	if w.deps.Webhooks != nil {
+		w.deps.Webhooks.Wake() // the ends of jobs may be in the outbox now
+	}
 	if channel != ChannelEvents {
 		w.deps.Nudge(channel)
 	}

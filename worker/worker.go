@@ -71,6 +71,7 @@ type Deps struct {
 	Log      zerolog.Logger
 	Payloads payloadOpener    // decrypts payloads; nil: jobs with an encrypted one fail
 	Search   searchMaintainer // keeps the search up to date; nil: another process does
+	Webhooks dispatcher       // sends what the outbox holds; nil: another process does
 	Wake     <-chan struct{}  // a value says that jobs may be due; nil: only polling finds them
 	Nudge    func(channel string)
 }
@@ -197,6 +198,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	helpers.Go(func() { w.keepAlive(support) })
 	helpers.Go(func() { w.relay(ctx) })
 	helpers.Go(func() { w.maintain(ctx) })
+	if w.deps.Webhooks != nil {
+		helpers.Go(func() { w.deps.Webhooks.Run(ctx) })
+	}
 	recorder := make(chan struct{})
 	go func() { defer close(recorder); w.record(support) }()
 

@@ -16,6 +16,7 @@ import (
 	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
+	"stackforge/repo/webhook"
 	"strconv"
 	"time"
 
@@ -132,6 +133,32 @@ type CreateUserPayload struct {
 	User user.User `json:"user"`
 }
 
+// A new endpoint.
+type CreateWebhookEndpointInput struct {
+	// 1 to 100 characters, unique in the tenant.
+	Name string `json:"name"`
+	// As in `setWebhook`.
+	URL string `json:"url"`
+	// At most 500 characters.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// At most 50, each like `job.done`. None for all.
+	Events graphql.Omittable[[]string] `json:"events,omitempty"`
+	// At most 100. None for all.
+	JobTypes graphql.Omittable[[]string] `json:"jobTypes,omitempty"`
+	// Whether deliveries wait for each other.
+	Ordering webhook.Ordering `json:"ordering"`
+	// Whether anything is sent.
+	Enabled bool `json:"enabled"`
+}
+
+// The endpoint and its secret.
+type CreateWebhookEndpointPayload struct {
+	// The endpoint.
+	Endpoint webhook.Endpoint `json:"endpoint"`
+	// The signing secret. It is shown this once.
+	Secret string `json:"secret"`
+}
+
 // Which job's payload to decrypt.
 type DecryptJobPayloadInput struct {
 	// The number or the hashid.
@@ -154,6 +181,18 @@ type DeleteDocumentInput struct {
 type DeleteDocumentPayload struct {
 	// Its uuid.
 	ID string `json:"id"`
+}
+
+// Which endpoint.
+type DeleteWebhookEndpointInput struct {
+	// The uuid.
+	ID string `json:"id"`
+}
+
+// The endpoint as it was.
+type DeleteWebhookEndpointPayload struct {
+	// The endpoint.
+	Endpoint webhook.Endpoint `json:"endpoint"`
 }
 
 // A page of documents.
@@ -402,6 +441,36 @@ type PathFacetInput struct {
 	Level int `json:"level"`
 }
 
+// Which delivery.
+type RedeliverWebhookInput struct {
+	// The number.
+	ID string `json:"id"`
+}
+
+// The delivery as it is now.
+type RedeliverWebhookPayload struct {
+	// The delivery.
+	Delivery webhook.Delivery `json:"delivery"`
+}
+
+// Which deliveries; all given conditions must hold.
+type RedeliverWebhooksInput struct {
+	// Those of this endpoint.
+	EndpointID graphql.Omittable[*string] `json:"endpointId,omitempty"`
+	// Those that stand so: `PENDING`, `DELIVERED` or `DEAD`.
+	Status []webhook.Status `json:"status"`
+	// Those made at this time or later.
+	Since graphql.Omittable[*time.Time] `json:"since,omitempty"`
+	// Those made before this time.
+	Until graphql.Omittable[*time.Time] `json:"until,omitempty"`
+}
+
+// What will be sent again.
+type RedeliverWebhooksPayload struct {
+	// How many deliveries.
+	Count int `json:"count"`
+}
+
 // The refreshed statistics.
 type RefreshDashboardPayload struct {
 	// As of this refresh.
@@ -418,6 +487,12 @@ type RemoveSearchSynonymsInput struct {
 type RemoveSearchSynonymsPayload struct {
 	// The term with the synonyms it had.
 	Synonyms searchsettings.Synonyms `json:"synonyms"`
+}
+
+// The endpoint as it was.
+type RemoveWebhookPayload struct {
+	// The endpoint.
+	Webhook webhook.Endpoint `json:"webhook"`
 }
 
 // Which job to run again.
@@ -442,6 +517,22 @@ type RevokeAPIKeyInput struct {
 type RevokeAPIKeyPayload struct {
 	// The uuid.
 	ID string `json:"id"`
+}
+
+// Which endpoint, and for how long its former secret counts.
+type RotateWebhookSecretInput struct {
+	// The uuid.
+	ID string `json:"id"`
+	// For so many hours, 0 to 168.
+	OverlapHours int `json:"overlapHours"`
+}
+
+// The endpoint and its new secret.
+type RotateWebhookSecretPayload struct {
+	// The endpoint.
+	Endpoint webhook.Endpoint `json:"endpoint"`
+	// The new signing secret. It is shown this once.
+	Secret string `json:"secret"`
 }
 
 // What is wrong with one row of a bulk mutation.
@@ -549,6 +640,20 @@ type SetSearchSynonymsPayload struct {
 	Synonyms searchsettings.Synonyms `json:"synonyms"`
 }
 
+// The tenant's webhook.
+type SetWebhookInput struct {
+	// An http or https URL on the public internet, at most 2,048 characters, without user and fragment; port 80, 443, or 1024 and above.
+	URL string `json:"url"`
+}
+
+// The endpoint as it is now.
+type SetWebhookPayload struct {
+	// The endpoint.
+	Webhook webhook.Endpoint `json:"webhook"`
+	// The signing secret of a new endpoint. It is shown this once; null when the endpoint was there.
+	Secret *string `json:"secret,omitempty"`
+}
+
 // A document and how similar it is.
 type SimilarDocument struct {
 	// The document.
@@ -571,6 +676,18 @@ type SimilarFilter struct {
 	AuthorID *string `json:"authorId,omitempty"`
 	// Only created then.
 	CreatedAt *query.Time `json:"createdAt,omitempty"`
+}
+
+// Which endpoint.
+type TestWebhookInput struct {
+	// The uuid; by default the endpoint named `default`.
+	ID graphql.Omittable[*string] `json:"id,omitempty"`
+}
+
+// The test.
+type TestWebhookPayload struct {
+	// The delivery with its attempt.
+	Delivery webhook.Delivery `json:"delivery"`
 }
 
 // Changes of a document.
@@ -607,6 +724,32 @@ type UpdateDocumentPayload struct {
 	Document Document `json:"document"`
 }
 
+// What to change.
+type UpdateWebhookEndpointInput struct {
+	// The uuid.
+	ID string `json:"id"`
+	// As in `createWebhookEndpoint`; null leaves it.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// As in `setWebhook`; null leaves it.
+	URL graphql.Omittable[*string] `json:"url,omitempty"`
+	// At most 500 characters; null takes it away.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// At most 50; none or null for all.
+	Events graphql.Omittable[[]string] `json:"events,omitempty"`
+	// At most 100; none or null for all.
+	JobTypes graphql.Omittable[[]string] `json:"jobTypes,omitempty"`
+	// Whether deliveries wait for each other; null leaves it.
+	Ordering graphql.Omittable[*webhook.Ordering] `json:"ordering,omitempty"`
+	// Whether anything is sent; null leaves it.
+	Enabled graphql.Omittable[*bool] `json:"enabled,omitempty"`
+}
+
+// The endpoint as it is now.
+type UpdateWebhookEndpointPayload struct {
+	// The endpoint.
+	Endpoint webhook.Endpoint `json:"endpoint"`
+}
+
 // A page of users.
 type UserConnection struct {
 	// The users with their cursors.
@@ -635,6 +778,67 @@ type Viewer struct {
 	KeyID string `json:"keyId"`
 	// The permissions; `*` is all.
 	Scopes []string `json:"scopes"`
+}
+
+// A page of deliveries.
+type WebhookDeliveryConnection struct {
+	// The deliveries with their cursors.
+	Edges []WebhookDeliveryEdge `json:"edges"`
+	// The deliveries.
+	Nodes []webhook.Delivery `json:"nodes"`
+	// Where the page stands.
+	PageInfo PageInfo `json:"pageInfo"`
+	// How many deliveries the filter lets through, in all. Counted only when asked for.
+	TotalCount int                     `json:"totalCount"`
+	Filter     *webhook.DeliveryFilter `json:"-"`
+}
+
+// A delivery and its place in the list.
+type WebhookDeliveryEdge struct {
+	// The delivery.
+	Node webhook.Delivery `json:"node"`
+	// The place, for `after` and `before`.
+	Cursor string `json:"cursor"`
+}
+
+// Which deliveries; all given conditions must hold.
+type WebhookDeliveryFilter struct {
+	// By endpoint.
+	EndpointID graphql.Omittable[*query.ID] `json:"endpointId,omitempty"`
+	// By event.
+	Event graphql.Omittable[*query.String] `json:"event,omitempty"`
+	// By where it stands.
+	Status graphql.Omittable[*WebhookDeliveryStatusFilter] `json:"status,omitempty"`
+	// By when it was made.
+	CreatedAt graphql.Omittable[*query.Time] `json:"createdAt,omitempty"`
+}
+
+// Comparisons of a status.
+type WebhookDeliveryStatusFilter struct {
+	// Is this.
+	Eq graphql.Omittable[*webhook.Status] `json:"eq,omitempty"`
+	// Is one of these.
+	In graphql.Omittable[[]webhook.Status] `json:"in,omitempty"`
+}
+
+// A page of endpoints.
+type WebhookEndpointConnection struct {
+	// The endpoints with their cursors.
+	Edges []WebhookEndpointEdge `json:"edges"`
+	// The endpoints.
+	Nodes []webhook.Endpoint `json:"nodes"`
+	// Where the page stands.
+	PageInfo PageInfo `json:"pageInfo"`
+	// How many endpoints there are, at most 50.
+	TotalCount int `json:"totalCount"`
+}
+
+// An endpoint and its place in the list.
+type WebhookEndpointEdge struct {
+	// The endpoint.
+	Node webhook.Endpoint `json:"node"`
+	// The place, for `after`.
+	Cursor string `json:"cursor"`
 }
 
 // How documents are ordered; equal ones by id.
@@ -1150,6 +1354,64 @@ func (e *TagMatch) UnmarshalJSON(b []byte) error {
 }
 
 func (e TagMatch) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How deliveries are ordered; equal ones by id.
+type WebhookDeliveryOrder string
+
+const (
+	// The newest first.
+	WebhookDeliveryOrderCreatedAtDesc WebhookDeliveryOrder = "created_at_desc"
+	// The oldest first.
+	WebhookDeliveryOrderCreatedAtAsc WebhookDeliveryOrder = "created_at_asc"
+)
+
+var AllWebhookDeliveryOrder = []WebhookDeliveryOrder{
+	WebhookDeliveryOrderCreatedAtDesc,
+	WebhookDeliveryOrderCreatedAtAsc,
+}
+
+func (e WebhookDeliveryOrder) IsValid() bool {
+	switch e {
+	case WebhookDeliveryOrderCreatedAtDesc, WebhookDeliveryOrderCreatedAtAsc:
+		return true
+	}
+	return false
+}
+
+func (e WebhookDeliveryOrder) String() string {
+	return string(e)
+}
+
+func (e *WebhookDeliveryOrder) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = WebhookDeliveryOrder(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid WebhookDeliveryOrder", str)
+	}
+	return nil
+}
+
+func (e WebhookDeliveryOrder) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *WebhookDeliveryOrder) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e WebhookDeliveryOrder) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -1,0 +1,103 @@
+-- claim_webhook_deliveries(limit, per_endpoint, lease, circuit) routes the events of the outbox and gives a worker the next due
+-- deliveries, each with a new lease, its endpoint's URL and the secrets to sign with (the current one first).
+-- An endpoint has at most per_endpoint sends under way, over all processes; one if it wants strict order, where a delivery
+-- that has not ended holds up those behind it, and one if its last sends failed as often as circuit says (a probe). Before its lane's
+-- resume_at only tests are sent. A delivery whose lease has ended without a word is due again.
+-- The cost does not grow with what waits at endpoints that are not due.
+-- Index: ix_webhook_lanes_due; ix_webhook_deliveries_due or _head of each lane; see docs/queries/webhook.Claim.md.
+-- Locks the lanes it looks at, and skips those that others have locked.
+CREATE OR REPLACE FUNCTION claim_webhook_deliveries(p_limit int, p_per_endpoint int, p_lease interval, p_circuit int)
+RETURNS TABLE (id bigint, lease_id bigint, tenant_id uuid, endpoint_id uuid, event_id bigint, event text, is_test boolean, tries int,
+    url text, body text, secrets text[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+DECLARE
+    l record;
+    v_ids bigint[];
+    v_left int := p_limit;
+    v_most int;
+    v_busy int;
+    v_room int;
+    v_got int;
+    v_next timestamptz;
+BEGIN
+    PERFORM route_webhook_events();
+    FOR l IN
+        SELECT n.tenant_id, n.endpoint_id, coalesce(n.resume_at <= now(), true) AS is_open, n.resume_at, n.failures, e.ordering, e.is_enabled
+        FROM webhook_lanes n
+        JOIN webhook_endpoints e ON e.tenant_id = n.tenant_id AND e.id = n.endpoint_id
+        WHERE n.due_at <= clock_timestamp()
+        ORDER BY n.due_at
+        LIMIT p_limit
+        FOR UPDATE OF n SKIP LOCKED
+    LOOP
+        EXIT WHEN v_left <= 0;
+        v_ids := '{}';
+        v_next := NULL;
+        IF l.is_enabled THEN
+            v_most := CASE WHEN l.ordering = 'per_endpoint' OR l.failures >= p_circuit THEN 1 ELSE p_per_endpoint END;
+            v_busy := (
+                SELECT count(*) FROM webhook_deliveries d
+                WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.lease_id IS NOT NULL
+                  AND d.next_attempt_at > now() AND NOT d.is_test);
+            v_ids := ARRAY(
+                SELECT d.id FROM webhook_deliveries d
+                WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.status = 'pending' AND d.is_test AND d.next_attempt_at <= now()
+                ORDER BY d.id
+                LIMIT v_left);
+            v_room := least(v_left - cardinality(v_ids), v_most - v_busy);
+            IF NOT l.is_open OR v_room <= 0 THEN
+                v_room := 0;
+            ELSIF l.ordering = 'per_endpoint' THEN
+                v_ids := v_ids || ARRAY(
+                    SELECT head.id FROM (
+                        SELECT d.id, d.next_attempt_at FROM webhook_deliveries d
+                        WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.status = 'pending' AND NOT d.is_test
+                        ORDER BY d.id
+                        LIMIT 1) head
+                    WHERE head.next_attempt_at <= now());
+            ELSE
+                v_ids := v_ids || ARRAY(
+                    SELECT d.id FROM webhook_deliveries d
+                    WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.status = 'pending' AND NOT d.is_test AND d.next_attempt_at <= now()
+                    ORDER BY d.next_attempt_at, d.id
+                    LIMIT v_room);
+            END IF;
+            RETURN QUERY
+                UPDATE webhook_deliveries d
+                SET lease_id = nextval('webhook_lease_seq'), next_attempt_at = now() + p_lease
+                FROM core.outbox o, webhook_endpoints e
+                WHERE d.tenant_id = l.tenant_id AND d.id = ANY (v_ids) AND o.id = d.event_id AND e.tenant_id = l.tenant_id AND e.id = l.endpoint_id
+                RETURNING d.id, d.lease_id, d.tenant_id, d.endpoint_id, d.event_id, d.event, d.is_test, d.tries, e.url, o.payload::text,
+                    ARRAY(
+                        SELECT s.secret FROM webhook_secrets s
+                        WHERE s.tenant_id = e.tenant_id AND s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > now())
+                        ORDER BY s.id DESC);
+            GET DIAGNOSTICS v_got = ROW_COUNT;
+            v_left := v_left - v_got;
+            -- When the lane is worth a look again: at the next due delivery, or when a send that takes up the room has lost its lease.
+            IF l.ordering = 'per_endpoint' THEN
+                v_next := (
+                    SELECT d.next_attempt_at FROM webhook_deliveries d
+                    WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.status = 'pending' AND NOT d.is_test
+                    ORDER BY d.id
+                    LIMIT 1);
+            ELSIF v_busy + v_got >= v_most THEN
+                v_next := (
+                    SELECT min(d.next_attempt_at) FROM webhook_deliveries d
+                    WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.lease_id IS NOT NULL AND d.next_attempt_at > now() AND NOT d.is_test);
+            ELSE
+                v_next := (
+                    SELECT d.next_attempt_at FROM webhook_deliveries d
+                    WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.status = 'pending' AND NOT d.is_test
+                    ORDER BY d.next_attempt_at, d.id
+                    LIMIT 1);
+            END IF;
+        END IF;
+        UPDATE webhook_lanes n
+        SET due_at = CASE WHEN v_next IS NULL THEN NULL ELSE greatest(v_next, l.resume_at) END
+        WHERE n.tenant_id = l.tenant_id AND n.endpoint_id = l.endpoint_id;
+    END LOOP;
+END $$;
+REVOKE EXECUTE ON FUNCTION claim_webhook_deliveries FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION claim_webhook_deliveries TO app_worker;

@@ -1,0 +1,429 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"stackforge/errs"
+	"stackforge/repo/webhook"
+)
+
+// Channel is nudged after the commit of what a dispatcher should look at.
+const Channel = "webhooks_ready"
+
+// schedule is when a delivery is tried again, after each failure: over about three days (Standard Webhooks).
+func schedule() []time.Duration {
+	return []time.Duration{
+		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
+	}
+}
+
+// Config says how a Dispatcher works. Zero values take the defaults named here.
+type Config struct {
+	Concurrency int             // sends at a time in this process; default 256
+	PerEndpoint int             // sends to one endpoint at a time, over all processes; default 16
+	Timeout     time.Duration   // of a request, as the Sender's; default 15 s
+	Poll        time.Duration   // looks for due deliveries at least this often; default 1 s
+	Schedule    []time.Duration // after each failure, plus up to a fifth; default nine steps over three days
+	Circuit     int             // after so many failures in a row an endpoint rests; default DefaultCircuit
+	Cooldown    time.Duration   // for that long, doubled with each further failure; default 30 s
+	Longest     time.Duration   // up to this; default 15 minutes
+	Grace       time.Duration   // sends under way may end within it after the stop; default 5 s
+	MaxAge      time.Duration   // a delivery that is pending for longer is given up; default 4 days
+	Retention   time.Duration   // events are kept for so long after they were dispatched; default 7 days
+	Hook        func(Event)     // is told how attempts ended, from many goroutines; must not block. Default none
+}
+
+// DefaultCircuit is after how many failures in a row an endpoint rests.
+const DefaultCircuit = 5
+
+func (c *Config) defaults() {
+	c.Concurrency, c.PerEndpoint = or(c.Concurrency, 256), or(c.PerEndpoint, 16)
+	c.Timeout, c.Poll = or(c.Timeout, 15*time.Second), or(c.Poll, time.Second)
+	if c.Schedule == nil {
+		c.Schedule = schedule()
+	}
+	c.Circuit, c.Cooldown, c.Longest = or(c.Circuit, DefaultCircuit), or(c.Cooldown, 30*time.Second), or(c.Longest, 15*time.Minute)
+	c.Grace, c.MaxAge, c.Retention = or(c.Grace, 5*time.Second), or(c.MaxAge, 4*24*time.Hour), or(c.Retention, 7*24*time.Hour)
+	if c.Hook == nil {
+		c.Hook = func(Event) {}
+	}
+}
+
+// Event is an attempt that was recorded, or refused because its lease was over.
+type Event struct {
+	webhook.Result
+	EventID   int64
+	IsRefused bool
+}
+
+// Deps is what a Dispatcher works with.
+type Deps struct {
+	Queue  queue
+	Sender sender
+	Vault  Vault           // nil: secrets are stored as they are
+	Wake   <-chan struct{} // a value says that something may be due; nil: only Wake and the poll do
+	Log    zerolog.Logger
+}
+
+type queue interface {
+	keeper
+	Claim(ctx context.Context, n int, l webhook.Limits) ([]webhook.Outgoing, error)
+	Finish(ctx context.Context, list []webhook.Result, l webhook.Limits) ([]int64, error)
+	Release(ctx context.Context, list []webhook.Outgoing) error
+}
+
+type keeper interface {
+	DropOld(ctx context.Context, keep time.Duration) (int, error)
+	Expire(ctx context.Context, keep time.Duration) (int, error)
+	Stats(ctx context.Context, circuit int) (webhook.Stats, error)
+}
+
+type sender interface {
+	Send(ctx context.Context, r Request) Answer
+}
+
+// Vault encrypts signing secrets for the database, each bound to its endpoint.
+type Vault interface {
+	Seal(tenantID, endpointID uuid.UUID, secret string) (string, error)
+	Open(tenantID, endpointID uuid.UUID, sealed string) (string, error)
+}
+
+// Dispatcher sends what is due, until its context ends. Any number of them may work on one database.
+type Dispatcher struct {
+	cfg    Config
+	deps   Deps
+	limits webhook.Limits
+	wake   chan struct{} // something may be due
+	freed  chan struct{} // a send has ended
+	done   chan ended
+	busy   atomic.Int64
+	counts struct{ delivered, failed, dead, refused atomic.Int64 }
+	stats  atomic.Pointer[webhook.Stats]
+	empty  int // claims in a row that got nothing
+	last   time.Time
+}
+
+// ended is an attempt that is not recorded yet.
+type ended struct {
+	out      webhook.Outgoing
+	result   webhook.Result
+	released bool // the attempt did not end: give the delivery back
+}
+
+// NewDispatcher returns a Dispatcher. Nothing happens before Run.
+func NewDispatcher(c Config, d Deps) *Dispatcher {
+	c.defaults()
+	return &Dispatcher{
+		cfg: c, deps: d, wake: make(chan struct{}, 1), freed: make(chan struct{}, 1), done: make(chan ended, c.Concurrency),
+		// The lease outlives the request and the recording of its end by far.
+		limits: webhook.Limits{PerEndpoint: c.PerEndpoint, Lease: c.Timeout + margin, Circuit: c.Circuit, Cooldown: c.Cooldown, Longest: c.Longest},
+	}
+}
+
+// margin is for how long a lease outlives the request.
+const margin = 45 * time.Second
+
+// Wake says that something may be due. It never blocks.
+func (d *Dispatcher) Wake() { notify(d.wake) }
+
+// InFlight returns how many sends are under way.
+func (d *Dispatcher) InFlight() int { return int(d.busy.Load()) }
+
+// Counts are attempts of this process by how they ended. Refused are those whose lease had been taken over.
+type Counts struct{ Delivered, Failed, Dead, Refused int64 }
+
+// Counts returns the attempts since the start.
+func (d *Dispatcher) Counts() Counts {
+	return Counts{
+		Delivered: d.counts.delivered.Load(), Failed: d.counts.failed.Load(), Dead: d.counts.dead.Load(), Refused: d.counts.refused.Load(),
+	}
+}
+
+// Stats returns the numbers of all webhooks as they were read last, a quarter of a minute ago at most while Run does.
+func (d *Dispatcher) Stats() webhook.Stats {
+	if s := d.stats.Load(); s != nil {
+		return *s
+	}
+	return webhook.Stats{}
+}
+
+// sampleEvery is how often Stats are read.
+const sampleEvery = 15 * time.Second
+
+func (d *Dispatcher) sample(ctx context.Context) {
+	for ctx.Err() == nil {
+		if s, err := d.deps.Queue.Stats(ctx, d.cfg.Circuit); err == nil { // the next one will tell
+			d.stats.Store(&s)
+		}
+		sleep(ctx, sampleEvery)
+	}
+}
+
+// DropOld deletes events whose retention is over, with the log of their deliveries, and returns how many.
+func (d *Dispatcher) DropOld(ctx context.Context) (int, error) {
+	return d.deps.Queue.DropOld(ctx, d.cfg.Retention)
+}
+
+// Expire gives up deliveries that have waited for too long and returns how many.
+func (d *Dispatcher) Expire(ctx context.Context) (int, error) {
+	return d.deps.Queue.Expire(ctx, d.cfg.MaxAge)
+}
+
+// Run sends until ctx ends, then lets what is under way end within the grace and gives the rest back.
+func (d *Dispatcher) Run(ctx context.Context) {
+	work := context.WithoutCancel(ctx)
+	sends, cancel := context.WithCancel(work)
+	defer cancel()
+	var sending, recording sync.WaitGroup
+	recording.Go(func() { d.record(work) })
+	recording.Go(func() { d.sample(ctx) })
+	d.loop(ctx, work, sends, &sending)
+	grace := time.AfterFunc(d.cfg.Grace, cancel)
+	defer grace.Stop()
+	sending.Wait()
+	close(d.done)
+	recording.Wait()
+}
+
+// loop claims as much as there is room for. A claim that got as many as it asked for is followed by another; otherwise it
+// waits for a wake-up or the poll.
+func (d *Dispatcher) loop(ctx, work, sends context.Context, sending *sync.WaitGroup) {
+	poll := time.NewTimer(0)
+	defer poll.Stop()
+	due, failures := false, 0
+	for ctx.Err() == nil {
+		room := d.cfg.Concurrency - d.InFlight()
+		if !due || room <= 0 {
+			select {
+			case <-ctx.Done():
+			case <-d.wake:
+				due = true
+			case <-d.deps.Wake:
+				due = true
+			case <-d.freed:
+			case <-poll.C:
+				due = true
+			}
+			continue
+		}
+		d.calm(ctx)
+		claimed := time.Now()
+		list, err := d.deps.Queue.Claim(work, room, d.limits)
+		poll.Reset(d.cfg.Poll)
+		if err != nil {
+			failures++
+			d.failing("claim", err, failures)
+			pause(ctx, failures)
+			continue
+		}
+		failures, d.last = 0, time.Now()
+		if d.empty++; len(list) > 0 {
+			d.empty = 0
+		}
+		due = len(list) == room
+		for _, o := range list {
+			d.busy.Add(1)
+			sending.Go(func() { d.send(sends, o, claimed) })
+		}
+	}
+}
+
+// calm holds a claim back when the last ones got nothing and one follows the other: jobs end by the thousand at tenants that
+// have no endpoint, and each batch of ends wakes this process.
+func (d *Dispatcher) calm(ctx context.Context) {
+	gap := min(time.Millisecond<<min(d.empty, 6), 50*time.Millisecond)
+	if rest := gap - time.Since(d.last); d.empty > 0 && rest > 0 {
+		sleep(ctx, rest)
+	}
+}
+
+// send makes one attempt.
+func (d *Dispatcher) send(ctx context.Context, o webhook.Outgoing, claimed time.Time) {
+	e := ended{out: o}
+	if ctx.Err() != nil || time.Since(claimed) > margin/2 { // too late: another worker may take it before we are done
+		e.released = true
+	} else {
+		a := d.attempt(ctx, o)
+		e.released = !a.OK() && ctx.Err() != nil
+		e.result = d.judge(o, a)
+	}
+	d.done <- e
+}
+
+func (d *Dispatcher) attempt(ctx context.Context, o webhook.Outgoing) Answer {
+	secrets := make([]string, len(o.Secrets))
+	for i, s := range o.Secrets {
+		if secrets[i] = s; strings.HasPrefix(s, secretPrefix) {
+			continue
+		}
+		if d.deps.Vault == nil {
+			return Answer{Error: "The signing secret is encrypted, and this worker has no key."}
+		}
+		open, err := d.deps.Vault.Open(o.TenantID, o.EndpointID, s)
+		if err != nil {
+			d.deps.Log.Error().Err(err).Stringer("endpoint", o.EndpointID).Msg("webhook: a signing secret cannot be decrypted")
+			return Answer{Error: "The signing secret could not be decrypted."}
+		}
+		secrets[i] = open
+	}
+	if len(secrets) == 0 {
+		return Answer{Error: "The endpoint has no signing secret."}
+	}
+	return d.deps.Sender.Send(ctx, Request{ID: strconv.FormatInt(o.EventID, 10), URL: o.URL, Body: []byte(o.Body), Secrets: secrets})
+}
+
+// judge says what becomes of a delivery after an attempt.
+func (d *Dispatcher) judge(o webhook.Outgoing, a Answer) webhook.Result {
+	r := webhook.Result{
+		TenantID: o.TenantID, ID: o.ID, Lease: o.Lease, EndpointID: o.EndpointID, Outcome: webhook.Success, Duration: a.Duration,
+		ResponseStatus: a.Status, Response: a.Body, Error: a.Error, RetryAfter: a.RetryAfter, IsGone: a.Status == http.StatusGone,
+	}
+	switch {
+	case a.OK():
+	case r.IsGone, o.IsTest, o.Tries >= len(d.cfg.Schedule):
+		r.Outcome = webhook.GiveUp
+	default:
+		r.Outcome = webhook.Retry
+		r.Delay = d.cfg.Schedule[o.Tries]
+		if jitter := r.Delay / 5; jitter > 0 {
+			r.Delay += rand.N(jitter) //nolint:gosec // jitter is no secret
+		}
+		r.Delay = max(r.Delay, a.RetryAfter)
+	}
+	return r
+}
+
+// maxBatch bounds the attempts recorded by one statement.
+const maxBatch = 200
+
+// record writes how attempts ended: those that end while a statement is under way go together with the next.
+func (d *Dispatcher) record(ctx context.Context) {
+	for first := range d.done {
+		batch := []ended{first}
+		for len(batch) < maxBatch {
+			select {
+			case e, ok := <-d.done:
+				if ok {
+					batch = append(batch, e)
+					continue
+				}
+			default:
+			}
+			break
+		}
+		d.write(ctx, batch)
+		d.busy.Add(-int64(len(batch)))
+		notify(d.freed)
+		d.Wake() // their endpoints have room again
+	}
+}
+
+// recordTries bounds how often a batch is offered to a database that does not answer. After that the leases end, and the
+// deliveries are sent again.
+const recordTries = 8
+
+func (d *Dispatcher) write(ctx context.Context, batch []ended) {
+	var results []webhook.Result
+	var given []webhook.Outgoing
+	for _, e := range batch {
+		if e.released {
+			given = append(given, e.out)
+		} else {
+			results = append(results, e.result)
+		}
+	}
+	if len(given) > 0 {
+		if err := d.deps.Queue.Release(ctx, given); err != nil {
+			d.failing("release", err, 1) // their leases end
+		}
+	}
+	if len(results) == 0 {
+		return
+	}
+	var held []int64
+	for i := 1; ; i++ {
+		var err error
+		if held, err = d.deps.Queue.Finish(ctx, results, d.limits); err == nil {
+			break
+		}
+		d.failing("record", err, i)
+		if i == recordTries {
+			return
+		}
+		pause(ctx, i)
+	}
+	kept := make(map[int64]bool, len(held))
+	for _, id := range held {
+		kept[id] = true
+	}
+	for _, e := range batch {
+		if e.released {
+			continue
+		}
+		d.count(e.result, kept[e.result.ID])
+		d.cfg.Hook(Event{Result: e.result, EventID: e.out.EventID, IsRefused: !kept[e.result.ID]})
+		if e.result.IsGone {
+			d.deps.Log.Warn().Stringer("tenant", e.out.TenantID).Stringer("endpoint", e.out.EndpointID).Msg("webhook: the endpoint answered 410 and is switched off")
+		}
+	}
+}
+
+func (d *Dispatcher) count(r webhook.Result, kept bool) {
+	switch {
+	case !kept:
+		d.counts.refused.Add(1)
+	case r.Outcome == webhook.Success:
+		d.counts.delivered.Add(1)
+	case r.Outcome == webhook.GiveUp:
+		d.counts.dead.Add(1)
+	default:
+		d.counts.failed.Add(1)
+	}
+}
+
+// failing tells of a database that does not answer, once for each time that it is away.
+func (d *Dispatcher) failing(what string, err error, failures int) {
+	level := zerolog.DebugLevel
+	if failures == 1 {
+		level = zerolog.WarnLevel
+	}
+	var cause error
+	if e, ok := errors.AsType[*errs.Error](err); ok {
+		cause = e.Unwrap()
+	}
+	d.deps.Log.WithLevel(level).Err(err).AnErr("cause", cause).Msg("webhook: " + what + " failed, trying again")
+}
+
+// pause waits longer after each failure: 100 ms doubled up to 5 s, with a jitter of a fifth.
+func pause(ctx context.Context, failures int) {
+	d := min(100*time.Millisecond<<min(failures-1, 10), 5*time.Second)
+	sleep(ctx, d+rand.N(d/5)) //nolint:gosec // jitter is no secret
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// notify sets a flag: a channel of capacity one.
+func notify(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
