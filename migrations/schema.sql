@@ -21,6 +21,7 @@ GRANT USAGE ON SEQUENCE job_lease_seq TO app_worker;
 CREATE SEQUENCE jobs_id_seq AS bigint;
 GRANT USAGE ON SEQUENCE jobs_id_seq TO app_api;
 GRANT USAGE ON SEQUENCE jobs_id_seq TO app_worker;
+CREATE SEQUENCE webhook_lease_seq AS bigint;
 
 -- TEXT SEARCH CONFIGURATION ar_unaccent: words go to unaccent, then arabic_stem
 -- TEXT SEARCH CONFIGURATION ca_unaccent: words go to unaccent, then catalan_stem
@@ -293,6 +294,7 @@ CREATE TABLE jobs (
 ) PARTITION BY LIST (status);
 CREATE INDEX ix_jobs_encrypted ON ONLY public.jobs USING btree (id) WHERE (payload_encrypted IS NOT NULL);
 CREATE TRIGGER jobs_events AFTER UPDATE ON jobs REFERENCING OLD TABLE AS old_jobs NEW TABLE AS new_jobs FOR EACH STATEMENT EXECUTE FUNCTION log_job_events();
+CREATE TRIGGER jobs_webhooks AFTER UPDATE ON jobs REFERENCING OLD TABLE AS old_jobs NEW TABLE AS new_jobs FOR EACH STATEMENT EXECUTE FUNCTION notify_job_webhook();
 ALTER TABLE jobs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_jobs_owner ON jobs TO stackforge_owner
     USING (true)
@@ -477,6 +479,143 @@ GRANT SELECT ON tenants TO app_api;
 GRANT SELECT ON tenants TO app_readonly;
 GRANT SELECT ON tenants TO app_worker;
 
+CREATE TABLE webhook_attempts (
+    tenant_id uuid NOT NULL,
+    delivery_id bigint NOT NULL,
+    attempt integer NOT NULL,
+    endpoint_id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    duration_ms integer NOT NULL,
+    response_status integer,
+    response text,
+    error text,
+    CONSTRAINT webhook_attempts_pkey PRIMARY KEY (tenant_id, delivery_id, attempt),
+    CONSTRAINT webhook_attempts_delivery_id_fkey FOREIGN KEY (tenant_id, delivery_id) REFERENCES webhook_deliveries(tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX ix_webhook_attempts_endpoint ON public.webhook_attempts USING btree (tenant_id, endpoint_id, at DESC);
+ALTER TABLE webhook_attempts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_webhook_attempts_owner ON webhook_attempts TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_webhook_attempts_tenant ON webhook_attempts
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+GRANT SELECT ON webhook_attempts TO app_api;
+GRANT SELECT ON webhook_attempts TO app_readonly;
+
+CREATE TABLE webhook_deliveries (
+    tenant_id uuid NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+    endpoint_id uuid NOT NULL,
+    event_id bigint NOT NULL,
+    event text NOT NULL,
+    is_test boolean DEFAULT false NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    lease_id bigint,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (tenant_id, id),
+    CONSTRAINT webhook_deliveries_event_id_fkey FOREIGN KEY (event_id) REFERENCES core.outbox(id) ON DELETE CASCADE,
+    CONSTRAINT webhook_deliveries_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'delivered'::text, 'dead'::text])))
+) WITH (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_cost_delay=0);
+CREATE INDEX ix_webhook_deliveries_created ON public.webhook_deliveries USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX ix_webhook_deliveries_dead ON public.webhook_deliveries USING btree (tenant_id, created_at DESC, id DESC) WHERE (status = 'dead'::text);
+CREATE INDEX ix_webhook_deliveries_due ON public.webhook_deliveries USING btree (tenant_id, endpoint_id, next_attempt_at, id) WHERE (status = 'pending'::text);
+CREATE INDEX ix_webhook_deliveries_endpoint ON public.webhook_deliveries USING btree (tenant_id, endpoint_id, created_at DESC, id DESC);
+CREATE INDEX ix_webhook_deliveries_event ON public.webhook_deliveries USING btree (event_id);
+CREATE INDEX ix_webhook_deliveries_head ON public.webhook_deliveries USING btree (tenant_id, endpoint_id, id) WHERE (status = 'pending'::text);
+CREATE INDEX ix_webhook_deliveries_leased ON public.webhook_deliveries USING btree (tenant_id, endpoint_id) WHERE (lease_id IS NOT NULL);
+CREATE INDEX ix_webhook_deliveries_tests ON public.webhook_deliveries USING btree (tenant_id, endpoint_id) WHERE (is_test AND (status = 'pending'::text));
+CREATE UNIQUE INDEX webhook_deliveries_id_key ON public.webhook_deliveries USING btree (id);
+ALTER TABLE webhook_deliveries ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_webhook_deliveries_owner ON webhook_deliveries TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_webhook_deliveries_tenant ON webhook_deliveries
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+GRANT SELECT ON webhook_deliveries TO app_api;
+GRANT SELECT ON webhook_deliveries TO app_readonly;
+
+CREATE TABLE webhook_endpoints (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT uuid_v7() NOT NULL,
+    name text NOT NULL,
+    url text NOT NULL,
+    description text,
+    events text[] DEFAULT '{}'::text[] NOT NULL,
+    job_types text[] DEFAULT '{}'::text[] NOT NULL,
+    ordering text DEFAULT 'parallel'::text NOT NULL,
+    is_enabled boolean DEFAULT true NOT NULL,
+    disabled_reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (tenant_id, id),
+    CONSTRAINT webhook_endpoints_name_key UNIQUE (tenant_id, name),
+    CONSTRAINT webhook_endpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
+    CONSTRAINT webhook_endpoints_description_check CHECK ((length(description) <= 500)),
+    CONSTRAINT webhook_endpoints_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['caller'::text, 'gone'::text]))),
+    CONSTRAINT webhook_endpoints_enabled_check CHECK ((is_enabled = (disabled_reason IS NULL))),
+    CONSTRAINT webhook_endpoints_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+    CONSTRAINT webhook_endpoints_ordering_check CHECK ((ordering = ANY (ARRAY['parallel'::text, 'per_endpoint'::text]))),
+    CONSTRAINT webhook_endpoints_url_check CHECK (((length(url) <= 2048) AND (url ~ '^https?://'::text)))
+);
+CREATE INDEX ix_webhook_endpoints_created ON public.webhook_endpoints USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX ix_webhook_endpoints_enabled ON public.webhook_endpoints USING btree (tenant_id) WHERE is_enabled;
+ALTER TABLE webhook_endpoints ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_webhook_endpoints_owner ON webhook_endpoints TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_webhook_endpoints_tenant ON webhook_endpoints
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+GRANT SELECT ON webhook_endpoints TO app_api;
+GRANT SELECT ON webhook_endpoints TO app_readonly;
+
+CREATE TABLE webhook_lanes (
+    tenant_id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    due_at timestamp with time zone,
+    resume_at timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    trips integer DEFAULT 0 NOT NULL,
+    CONSTRAINT webhook_lanes_pkey PRIMARY KEY (tenant_id, endpoint_id),
+    CONSTRAINT webhook_lanes_endpoint_id_fkey FOREIGN KEY (tenant_id, endpoint_id) REFERENCES webhook_endpoints(tenant_id, id) ON DELETE CASCADE
+) WITH (fillfactor=50, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0);
+CREATE INDEX ix_webhook_lanes_due ON public.webhook_lanes USING btree (due_at) WHERE (due_at IS NOT NULL);
+CREATE UNIQUE INDEX webhook_lanes_endpoint_id_key ON public.webhook_lanes USING btree (endpoint_id);
+ALTER TABLE webhook_lanes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_webhook_lanes_owner ON webhook_lanes TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_webhook_lanes_tenant ON webhook_lanes
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+GRANT SELECT ON webhook_lanes TO app_api;
+GRANT SELECT ON webhook_lanes TO app_readonly;
+
+CREATE TABLE webhook_secrets (
+    tenant_id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+    secret text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    CONSTRAINT webhook_secrets_pkey PRIMARY KEY (tenant_id, endpoint_id, id),
+    CONSTRAINT webhook_secrets_endpoint_id_fkey FOREIGN KEY (tenant_id, endpoint_id) REFERENCES webhook_endpoints(tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT webhook_secrets_secret_check CHECK (((length(secret) >= 20) AND (length(secret) <= 2000)))
+);
+ALTER TABLE webhook_secrets ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_webhook_secrets_owner ON webhook_secrets TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_webhook_secrets_tenant ON webhook_secrets
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
 CREATE TABLE core.detached_partitions (
     name text NOT NULL,
     parent text NOT NULL,
@@ -534,6 +673,36 @@ CREATE TABLE core.maintenance_runs (
 );
 GRANT SELECT ON core.maintenance_runs TO app_api;
 GRANT SELECT, INSERT, UPDATE ON core.maintenance_runs TO app_worker;
+
+CREATE TABLE core.outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+    tenant_id uuid,
+    aggregate_type text NOT NULL,
+    aggregate_id text NOT NULL,
+    topic text NOT NULL,
+    payload jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    routed_at timestamp with time zone,
+    dispatched_at timestamp with time zone,
+    dispatch_attempts integer DEFAULT 0 NOT NULL,
+    error text,
+    CONSTRAINT outbox_pkey PRIMARY KEY (id),
+    CONSTRAINT outbox_aggregate_id_check CHECK ((length(aggregate_id) <= 200)),
+    CONSTRAINT outbox_aggregate_type_check CHECK (((length(aggregate_type) >= 1) AND (length(aggregate_type) <= 100))),
+    CONSTRAINT outbox_payload_check CHECK (((jsonb_typeof(payload) = 'object'::text) AND (octet_length((payload)::text) <= 262144))),
+    CONSTRAINT outbox_topic_check CHECK (((length(topic) <= 100) AND (topic ~ '^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$'::text)))
+) WITH (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_cost_delay=0);
+CREATE INDEX ix_outbox_undispatched ON core.outbox USING btree (tenant_id, id) WHERE (dispatched_at IS NULL);
+CREATE INDEX ix_outbox_unrouted ON core.outbox USING btree (id) WHERE (routed_at IS NULL);
+ALTER TABLE core.outbox ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_outbox_owner ON core.outbox TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_outbox_tenant ON core.outbox
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+GRANT SELECT ON core.outbox TO app_api;
+GRANT SELECT ON core.outbox TO app_readonly;
 
 CREATE TABLE core.partition_config (
     parent text NOT NULL,
@@ -982,6 +1151,9 @@ FUNCTION claim_job() RETURNS SETOF jobs
 FUNCTION claim_jobs(p_worker_id uuid, p_types text[], p_limit integer) RETURNS SETOF jobs
     -- plpgsql, volatile, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by app_worker
 
+FUNCTION claim_webhook_deliveries(p_limit integer, p_per_endpoint integer, p_lease interval, p_circuit integer) RETURNS TABLE(id bigint, lease_id bigint, tenant_id uuid, endpoint_id uuid, event_id bigint, event text, is_test boolean, tries integer, url text, body text, secrets text[])
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by app_worker
+
 FUNCTION cleanup_files(p_tenant_id uuid, p_older_than_hours integer) RETURNS bigint
     -- sql, volatile; may be called by app_worker
 
@@ -1021,6 +1193,9 @@ FUNCTION create_tenant(p_name text, p_id uuid DEFAULT NULL::uuid) RETURNS tenant
 FUNCTION create_user(p_tenant_id uuid, p_email text) RETURNS app_users
     -- plpgsql, volatile; may be called by app_api
 
+FUNCTION create_webhook_endpoint(p_tenant_id uuid, p_id uuid, p_input jsonb, p_secret text) RETURNS webhook_endpoints
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION current_tenant() RETURNS uuid
     -- sql, stable, parallel safe; may be called by everybody
 
@@ -1038,6 +1213,9 @@ FUNCTION delete_document(p_id uuid, p_tenant_id uuid) RETURNS boolean
 
 FUNCTION delete_failed_jobs(p_age interval DEFAULT '30 days'::interval, p_limit integer DEFAULT 20000) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
+FUNCTION delete_webhook_endpoint(p_tenant_id uuid, p_id uuid) RETURNS webhook_endpoints
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION document_embedding_clear() RETURNS trigger
     -- plpgsql, volatile; may be called by the owner only
@@ -1062,6 +1240,9 @@ FUNCTION drop_old_idempotency_keys() RETURNS bigint
 
 FUNCTION drop_old_partitions(p_archive interval DEFAULT NULL::interval) RETURNS text[]
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET lock_timeout=2s; may be called by app_worker
+
+FUNCTION drop_old_webhooks(p_keep interval) RETURNS integer
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
 FUNCTION embedding_cubes(p_vector real[]) RETURNS cube[]
     -- plpgsql, immutable, strict, parallel safe; may be called by everybody
@@ -1099,6 +1280,9 @@ FUNCTION error_pattern(p_text text) RETURNS text
 FUNCTION estimate_embedding_rows(p_sql text) RETURNS double precision
     -- plpgsql, volatile; may be called by the owner only
 
+FUNCTION expire_webhook_deliveries(p_keep interval) RETURNS integer
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
 FUNCTION explain_search(p_tenant_id uuid, p_search jsonb, p_vector real[] DEFAULT NULL::real[], p_limit integer DEFAULT 20) RETURNS TABLE(step text, sql text, plan jsonb)
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
@@ -1113,6 +1297,9 @@ FUNCTION find_documents(p_tenant_id uuid, p_search jsonb, p_vector real[] DEFAUL
 
 FUNCTION finish_maintenance(p_task text, p_tick timestamp with time zone, p_outcome text) RETURNS void
     -- sql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
+FUNCTION finish_webhook_deliveries(p_results jsonb, p_circuit integer, p_cooldown interval, p_longest interval) RETURNS SETOF bigint
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by app_worker
 
 FUNCTION finished_partitions(p_before timestamp with time zone) RETURNS TABLE(name text)
     -- sql, stable, SET search_path=public, pg_temp; may be called by the owner only
@@ -1149,6 +1336,9 @@ FUNCTION get_tenant_stats_fresh(p_tenant_id uuid) RETURNS TABLE(tenant_id uuid, 
 
 FUNCTION get_tenant_storage(p_tenant_id uuid) RETURNS TABLE(kind text, row_count bigint, bytes bigint, is_estimate boolean)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION give_up_webhook_deliveries(p_ids bigint[]) RETURNS integer
+    -- plpgsql, volatile; may be called by the owner only
 
 FUNCTION hashid_decode(hash text, salt text, min_length integer, alphabet text) RETURNS bigint[]
     -- plpgsql, immutable, strict, parallel safe; may be called by everybody
@@ -1219,6 +1409,9 @@ FUNCTION nearest_documents(p_tenant_id uuid, p_vector real[], p_condition text, 
 FUNCTION nearest_embeddings(p_tenant_id uuid, p_vectors real[], p_models text[], p_condition text, p_limit integer) RETURNS TABLE(id uuid, similarity double precision, created_at timestamp with time zone)
     -- plpgsql, stable, SET search_path=public, pg_temp; may be called by the owner only
 
+FUNCTION notify_job_webhook() RETURNS trigger
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off; may be called by the owner only
+
 FUNCTION own_search_indexes() RETURNS TABLE(tenant_id uuid, name text, kind text, is_valid boolean, bytes bigint)
     -- sql, stable; may be called by the owner only
 
@@ -1227,6 +1420,9 @@ FUNCTION patch_document(p_tenant_id uuid, p_id uuid, p_input jsonb, p_expected_v
 
 FUNCTION path_error(p_path text) RETURNS text
     -- sql, stable, strict, parallel safe; may be called by everybody
+
+FUNCTION publish_event(p_tenant_id uuid, p_topic text, p_payload jsonb, p_aggregate_type text DEFAULT 'event'::text, p_aggregate_id text DEFAULT ''::text) RETURNS bigint
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
 
 FUNCTION raise_invalid(p_errors jsonb) RETURNS void
     -- plpgsql, immutable; may be called by everybody
@@ -1243,11 +1439,20 @@ FUNCTION rebuild_search_words(p_tenant_id uuid) RETURNS integer
 FUNCTION recover_stale_jobs(p_stale_minutes integer DEFAULT 10) RETURNS integer
     -- sql, volatile; may be called by app_worker
 
+FUNCTION redeliver_webhook(p_tenant_id uuid, p_id bigint) RETURNS void
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION redeliver_webhooks(p_tenant_id uuid, p_ids bigint[], p_endpoint_id uuid, p_statuses text[], p_since timestamp with time zone, p_until timestamp with time zone, p_limit integer) RETURNS integer
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION refresh_tenant_document_stats() RETURNS void
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
 
 FUNCTION release_jobs(p_ids bigint[], p_leases bigint[]) RETURNS bigint
     -- sql, volatile; may be called by app_worker
+
+FUNCTION release_webhook_deliveries(p_tenants uuid[], p_ids bigint[], p_leases bigint[]) RETURNS integer
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
 FUNCTION remove_search_synonyms(p_tenant_id uuid, p_term text) RETURNS search_synonyms
     -- plpgsql, volatile; may be called by app_api
@@ -1269,6 +1474,12 @@ FUNCTION retry_job(p_id bigint, p_run_at timestamp with time zone, p_max_attempt
 
 FUNCTION revoke_api_key(p_tenant_id uuid, p_id uuid) RETURNS boolean
     -- plpgsql, volatile; may be called by app_api
+
+FUNCTION rotate_webhook_secret(p_tenant_id uuid, p_id uuid, p_secret text, p_overlap interval) RETURNS webhook_endpoints
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION route_webhook_events() RETURNS integer
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by the owner only
 
 FUNCTION search_condition(p_tenant_id uuid, p_search jsonb) RETURNS text
     -- plpgsql, stable; may be called by the owner only
@@ -1363,6 +1574,9 @@ FUNCTION set_search_stop_words(p_tenant_id uuid, p_words text[]) RETURNS search_
 FUNCTION set_search_synonyms(p_tenant_id uuid, p_term text, p_synonyms text[], p_both_ways boolean DEFAULT false) RETURNS search_synonyms
     -- plpgsql, volatile; may be called by app_api
 
+FUNCTION set_webhook(p_tenant_id uuid, p_url text, p_new_id uuid, p_new_secret text) RETURNS webhook_endpoints
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION similar_documents(p_tenant_id uuid, p_vectors real[], p_models text[], p_conditions jsonb, p_exclude uuid, p_limit integer) RETURNS TABLE(id uuid, similarity double precision, created_at timestamp with time zone)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
@@ -1384,6 +1598,9 @@ FUNCTION suggest_query(p_tenant_id uuid, p_search jsonb) RETURNS text
 FUNCTION suggest_words(p_tenant_id uuid, p_prefix text, p_limit integer DEFAULT 8, p_language text DEFAULT NULL::text) RETURNS TABLE(text text, documents bigint, kind text)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp, SET plan_cache_mode=force_custom_plan; may be called by app_api
 
+FUNCTION test_webhook(p_tenant_id uuid, p_id uuid) RETURNS bigint
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION text_words(p_title text, p_body text) RETURNS tsvector
     -- sql, immutable, parallel safe; may be called by the owner only
 
@@ -1396,11 +1613,29 @@ FUNCTION unit_embedding(p_vector real[], p_field text) RETURNS real[]
 FUNCTION update_document(p_id uuid, p_tenant_id uuid, p_title text DEFAULT NULL::text, p_body text DEFAULT NULL::text, p_metadata hstore DEFAULT NULL::hstore, p_path text DEFAULT NULL::text, p_tag_ids integer[] DEFAULT NULL::integer[], p_longitude double precision DEFAULT NULL::double precision, p_latitude double precision DEFAULT NULL::double precision) RETURNS SETOF documents
     -- plpgsql, volatile; may be called by app_api
 
+FUNCTION update_webhook_endpoint(p_tenant_id uuid, p_id uuid, p_input jsonb) RETURNS webhook_endpoints
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION uuid_v7() RETURNS uuid
     -- sql, volatile, parallel safe; may be called by everybody
 
 FUNCTION uuid_v7_floor(p_at timestamp with time zone) RETURNS uuid
     -- sql, immutable, strict, parallel safe; may be called by everybody
+
+FUNCTION wake_webhook_lanes(p_endpoint_ids uuid[]) RETURNS void
+    -- plpgsql, volatile; may be called by the owner only
+
+FUNCTION webhook_endpoint_errors(p_input jsonb) RETURNS jsonb
+    -- plpgsql, immutable; may be called by the owner only
+
+FUNCTION webhook_health(p_tenant_id uuid, p_window interval DEFAULT '24:00:00'::interval, p_circuit integer DEFAULT 5) RETURNS TABLE(endpoint_id uuid, name text, is_enabled boolean, circuit text, failures integer, resume_at timestamp with time zone, attempts bigint, successes bigint, success_rate double precision, p50_ms double precision, p95_ms double precision, pending bigint, oldest_pending_at timestamp with time zone, dead bigint, last_success_at timestamp with time zone, last_error text)
+    -- sql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION webhook_stats(p_circuit integer, OUT lag_seconds double precision, OUT open_circuits bigint, OUT dead bigint) RETURNS record
+    -- sql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
+FUNCTION webhook_wants(p_events text[], p_job_types text[], p_topic text, p_job_type text) RETURNS boolean
+    -- sql, immutable, parallel safe; may be called by the owner only
 
 FUNCTION words_at_one_edit(p_word text) RETURNS text[]
     -- plpgsql, immutable, parallel safe; may be called by the owner only
