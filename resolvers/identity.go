@@ -60,7 +60,7 @@ func (r *mutationRoot) CreateAPIKey(ctx context.Context, input model.CreateAPIKe
 	}
 	scopes := input.Scopes.Value()
 	if scopes == nil {
-		scopes = s.Scopes
+		scopes = s.Grantable()
 	}
 	if len(scopes) == 0 { // not the same as none given, which means all
 		return model.CreateAPIKeyPayload{}, errs.Field("scopes", "A key needs at least one permission.")

@@ -3,6 +3,7 @@ package tenant
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -33,6 +34,12 @@ func (s Scope) Allows(scope string) bool {
 		}
 	}
 	return false
+}
+
+// Grantable are the permissions that the caller may give to others: its own, except an operator's, which only the owner of
+// the database gives.
+func (s Scope) Grantable() []string {
+	return slices.DeleteFunc(slices.Clone(s.Scopes), func(scope string) bool { return strings.HasPrefix(scope, operators) })
 }
 
 type (

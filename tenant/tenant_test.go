@@ -45,6 +45,15 @@ func TestAllows(t *testing.T) {
 	require.True(t, tenant.Scope{Scopes: []string{"jobs:read", "documents:*"}}.Allows("documents:read"), "one of several is enough")
 }
 
+func TestGrantable(t *testing.T) {
+	t.Parallel()
+
+	own := tenant.Scope{Scopes: []string{"*", "operator:read", "jobs:*", "operator:*"}}
+	require.Equal(t, []string{"*", "jobs:*"}, own.Grantable())
+	require.Len(t, own.Scopes, 4, "its own are as they were")
+	require.Empty(t, tenant.Scope{Scopes: []string{"operator:read"}}.Grantable())
+}
+
 func TestContext(t *testing.T) {
 	t.Parallel()
 

@@ -5,7 +5,7 @@
 -- uuid_v7_floor(moment) is the least uuid v7 of that millisecond.
 CREATE OR REPLACE FUNCTION uuid_v7_floor(p_at timestamptz) RETURNS uuid
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT (lpad(to_hex((extract(epoch FROM p_at) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid
+    SELECT (lpad(to_hex(floor(extract(epoch FROM p_at) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid
 $$;
 
 -- make_partition(parent, moment) makes the partition that has a moment (UTC), secured like its table, and reports whether it

@@ -8,8 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -97,7 +95,7 @@ func (r *Repo) Create(ctx context.Context, name string, scopes []string, expires
 		return Key{}, "", err
 	}
 	if len(scopes) == 0 {
-		scopes = slices.DeleteFunc(slices.Clone(s.Scopes), func(scope string) bool { return strings.HasPrefix(scope, "operator:") })
+		scopes = s.Grantable()
 	}
 	for _, scope := range scopes {
 		if !s.Allows(scope) {

@@ -57,11 +57,10 @@ func (r *Repo) Advise(ctx context.Context, query string) (Advice, error) {
 
 // advisor works on one prepared statement in one transaction.
 type advisor struct {
-	tx    *db.Tx
-	name  string // of the prepared statement, quoted
-	call  string // EXECUTE name(NULL, …)
-	hypo  bool
-	notes []string
+	tx   *db.Tx
+	name string // of the prepared statement, quoted
+	call string // EXECUTE name(NULL, …)
+	hypo bool
 }
 
 func (a *advisor) advise(ctx context.Context, text string) (Advice, error) {
@@ -109,7 +108,7 @@ func (a *advisor) advise(ctx context.Context, text string) (Advice, error) {
 // refused says in words of ours why a statement cannot be planned: the server's may tell of what the caller may not see.
 func refused(err error) error {
 	var out *errs.Error
-	switch errs.From(err).Code { //nolint:exhaustive // the rest is the statement's fault
+	switch errs.From(err).Code {
 	case errs.Unavailable, errs.Timeout:
 		return err
 	case errs.Forbidden:
@@ -169,28 +168,14 @@ type node struct {
 	Cost     float64  `json:"Total Cost"`
 	SortKey  []string `json:"Sort Key"`
 
-	Filter, IndexCond, Recheck, HashCond, MergeCond, JoinFilter string
+	Filter     string `json:"Filter"`
+	IndexCond  string `json:"Index Cond"`
+	Recheck    string `json:"Recheck Cond"`
+	HashCond   string `json:"Hash Cond"`
+	MergeCond  string `json:"Merge Cond"`
+	JoinFilter string `json:"Join Filter"`
 
 	Plans []node `json:"Plans"`
-}
-
-// UnmarshalJSON also reads the conditions, whose names have spaces.
-func (n *node) UnmarshalJSON(b []byte) error {
-	type plain node
-	var conds struct {
-		Filter     string `json:"Filter"`
-		IndexCond  string `json:"Index Cond"`
-		Recheck    string `json:"Recheck Cond"`
-		HashCond   string `json:"Hash Cond"`
-		MergeCond  string `json:"Merge Cond"`
-		JoinFilter string `json:"Join Filter"`
-	}
-	if err := json.Unmarshal(b, &conds); err != nil {
-		return err
-	}
-	n.Filter, n.IndexCond, n.Recheck = conds.Filter, conds.IndexCond, conds.Recheck
-	n.HashCond, n.MergeCond, n.JoinFilter = conds.HashCond, conds.MergeCond, conds.JoinFilter
-	return json.Unmarshal(b, (*plain)(n))
 }
 
 func (n *node) walk(visit func(*node)) {
@@ -201,6 +186,10 @@ func (n *node) walk(visit func(*node)) {
 }
 
 func (a *advisor) explain(ctx context.Context) (node, error) {
+	// A generic plan is kept, and no invalidation tells of hypothetical indexes.
+	if _, err := db.Exec(ctx, a.tx, `DISCARD PLANS`); err != nil {
+		return node{}, err
+	}
 	text, err := db.Get[string](ctx, a.tx, "plan", "EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE "+a.call)
 	if err != nil {
 		return node{}, err
@@ -293,8 +282,8 @@ func (a *advisor) sizes(ctx context.Context) (map[string]int64, error) {
 	}
 	list, err := db.List[size](ctx, a.tx, `
 		-- name: operator.HypotheticalSizes
-		SELECT index_name AS name, hypopg_relation_size(indexrelid) AS bytes
-		FROM hypopg_list_indexes`)
+		SELECT indexname AS name, hypopg_relation_size(indexrelid) AS bytes
+		FROM hypopg()`)
 	out := map[string]int64{}
 	for _, s := range list {
 		out[s.Name] = s.Bytes

@@ -51,18 +51,19 @@ func uses(root node) []use {
 	return out
 }
 
-// comparison is a column of an alias, perhaps cast, before or after an operator that a B-tree serves.
-var comparison = regexp.MustCompile(`(?:^|[^\w."])((?:\w+|"[^"]+"))\.((?:\w+|"[^"]+"))\)?(?:::[a-z ]+)?(?: (=|<=|>=|<|>) |\))`) //nolint:gochecknoglobals // compiled once, read only
-
-var compared = regexp.MustCompile(`(=|<=|>=|<|>) \(?((?:\w+|"[^"]+"))\.((?:\w+|"[^"]+"))`) //nolint:gochecknoglobals // as above
+// A comparison that a B-tree serves, with a column behind its alias, perhaps cast, on its left or on its right.
+var (
+	onLeft  = regexp.MustCompile(`(?:^|[^\w."])(\w+|"[^"]+")\.(\w+|"[^"]+")(?:\)?::[a-z ]+)? (=|<=|>=|<|>) `)
+	onRight = regexp.MustCompile(` (=|<=|>=|<|>) (\w+|"[^"]+")\.(\w+|"[^"]+")`)
+)
 
 func (u *use) read(alias, text string) {
-	for _, m := range comparison.FindAllStringSubmatch(text, -1) {
-		if bare(m[1]) == alias && m[3] != "" {
+	for _, m := range onLeft.FindAllStringSubmatch(text, -1) {
+		if bare(m[1]) == alias {
 			u.add(m[2], m[3])
 		}
 	}
-	for _, m := range compared.FindAllStringSubmatch(text, -1) {
+	for _, m := range onRight.FindAllStringSubmatch(text, -1) {
 		if bare(m[2]) == alias {
 			u.add(m[3], m[1])
 		}
@@ -103,7 +104,7 @@ func (u *use) order(alias string, keys []string) {
 
 func bare(name string) string { return strings.Trim(name, `"`) }
 
-var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`) //nolint:gochecknoglobals // as above
+var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 
 func quote(name string) string {
 	if plainName.MatchString(name) {
@@ -113,7 +114,8 @@ func quote(name string) string {
 }
 
 // columnLists returns the columns of the indexes that might serve, the most promising first: what is equal, the tenant in
-// front, then the order or one range; then each alone.
+// front, then the order or one range; then each alone. Where a tenant is asked for, it leads every index, as it does
+// everywhere in this schema.
 func (u *use) columnLists() [][]string {
 	equal := slices.Clone(u.equal)
 	slices.SortStableFunc(equal, func(a, b string) int {
@@ -135,15 +137,23 @@ func (u *use) columnLists() [][]string {
 		add(append(slices.Clone(equal), quote(c))...)
 	}
 	add(equal...)
-	for _, c := range slices.Concat(equal, u.ranges) {
-		add(quote(bare(c)))
+	var lead []string
+	if len(equal) > 0 && equal[0] == tenantColumn {
+		lead = equal[:1]
 	}
-	add(u.sort...)
+	for _, c := range slices.Concat(equal[len(lead):], u.ranges) {
+		add(append(slices.Clone(lead), quote(bare(c)))...)
+	}
+	if len(lead) == 0 {
+		add(u.sort...)
+	}
 	return out
 }
 
+const tenantColumn = "tenant_id"
+
 func rank(column string) int {
-	if column == "tenant_id" {
+	if column == tenantColumn {
 		return 0
 	}
 	return 1
