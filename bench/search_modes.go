@@ -34,11 +34,11 @@ type statement struct {
 // The statements of the product. A page of ten asks for one hit more, to see whether there is one.
 const (
 	findSQL  = "SELECT id, score, distance FROM find_documents($1, $2, $3, 11)"
-	wholeSQL = `SELECT f.score, f.distance, f.words, f.similarity, f.cursor, d.id, d.tenant_id, d.author_id, d.external_id, d.title, d.body, d.language,
+	wholeSQL = `SELECT f.score, f.distance, f.words, f.similarity, f.cursor, d.id, d.tenant_id, d.author_id, d.external_id, d.title, '', d.language,
 			hstore_to_json(d.metadata), d.path_text, d.tag_ids, d.longitude, d.latitude, d.embedding_model, d.version, d.created_at, d.updated_at
 		FROM find_documents($1, $2, $3, 11) WITH ORDINALITY AS f (id, score, distance, created_at, words, similarity, cursor, ord)
 		CROSS JOIN LATERAL (SELECT * FROM documents WHERE tenant_id = $1 AND id = f.id OFFSET 0) AS d
-		ORDER BY f.ord` // what the API sends: the page with its documents
+		ORDER BY f.ord` // what the API sends for these questions: the page with its documents, without bodies
 	countSQL   = "SELECT count_documents_found($1, $2, 10001)"
 	facetsSQL  = `SELECT facet, value, documents FROM facet_documents($1, $2, '{"path": {"level": 1}, "tag": {}, "metadataKey": {}, "month": {}}', 10)`
 	suggestSQL = "SELECT text, documents, kind FROM suggest_words($1, $2, 8)"

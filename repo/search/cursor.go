@@ -23,7 +23,7 @@ func errBadCursor() error { return errs.Field("after", "This is not a cursor of 
 
 // Cursor returns the opaque cursor of a hit.
 func (f *Found) Cursor(h *Hit) string {
-	text, err := json.Marshal(cursor{Search: f.name, WordsOnly: f.params.WordsOnly, Place: h.place})
+	text, err := json.Marshal(cursor{Search: f.name(), WordsOnly: f.params.WordsOnly, Place: h.place})
 	if err != nil {
 		return "" // it is JSON already
 	}

@@ -17,7 +17,7 @@ type Found struct {
 	repo    *Repo
 	params  Params
 	request json.RawMessage
-	name    string
+	name    func() string
 	ids     []uuid.UUID // of the page's documents
 
 	count once[Count]
@@ -26,7 +26,7 @@ type Found struct {
 }
 
 func (r *Repo) found(p Params, request json.RawMessage, hits []Hit) *Found {
-	return &Found{repo: r, params: p, request: request, name: p.name(), ids: ids(hits), marks: map[passages]*once[map[uuid.UUID][]Highlight]{}}
+	return &Found{repo: r, params: p, request: request, name: sync.OnceValue(p.name), ids: ids(hits), marks: map[passages]*once[map[uuid.UUID][]Highlight]{}}
 }
 
 // once keeps the first answer.
