@@ -36,7 +36,7 @@ func (p *Payloads) Reencrypt(ctx context.Context, c *job.Ciphertexts, batch int,
 			ctx := tenant.With(ctx, tenant.Scope{TenantID: old.TenantID, Scopes: []string{"*"}})
 			plain, err := p.open(ctx, job.Job{ID: old.ID, TenantID: old.TenantID}, old.Text)
 			switch {
-			case errs.Retryable(err): // the database, not the payload
+			case err != nil && errs.Retryable(err): // the database, not the payload
 				return r, err
 			case err != nil:
 				r.Failed++

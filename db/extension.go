@@ -23,6 +23,7 @@ type extension struct {
 	required bool // comes with every PostgreSQL, and its owner may create it
 	contrib  bool
 	preload  string // library that must be preloaded, "" for none
+	role     string // of the extension, which the owner must be a member of to use it; "" for none
 	never    bool   // is told of, and not created
 	fallback string // what answers without it
 }
@@ -54,7 +55,7 @@ func known() []extension {
 		{name: "pgaudit", never: true, preload: "pgaudit", fallback: "the server's log of statements"},
 		// Two kinds of partition keeping in one database would meet on the same tables.
 		{name: "pg_partman", never: true, fallback: "our own partitions, by core.partition_config"},
-		{name: "pgsodium", preload: "pgsodium", fallback: "payloads are encrypted by the API and the worker"},
+		{name: "pgsodium", preload: "pgsodium", role: "pgsodium_keyiduser", fallback: "payloads are encrypted by the API and the worker"},
 		{name: "pg_cron", preload: "pg_cron", fallback: "the worker's scheduler"},
 	}
 }
@@ -100,6 +101,9 @@ func createExtensions(ctx context.Context, c *pgx.Conn, mode Extensions) (map[st
 			continue
 		}
 		ok, err := createExtension(ctx, c, e)
+		if ok && err == nil && e.role != "" {
+			err = joinRole(ctx, c, e.role)
+		}
 		if err != nil && e.required {
 			return nil, fmt.Errorf("extension %s is required (it comes with PostgreSQL's contrib package): %w", e.name, err)
 		}
@@ -143,6 +147,16 @@ func createExtension(ctx context.Context, c *pgx.Conn, e extension) (bool, error
 		return false, err // a managed server may refuse: then the fallback answers
 	}
 	return true, nil
+}
+
+// joinRole makes the owner a member of a role, for which one must be a superuser, unless it is.
+func joinRole(ctx context.Context, c *pgx.Conn, role string) error {
+	var member bool
+	if err := c.QueryRow(ctx, `SELECT pg_has_role($1, $2, 'USAGE')`, string(RoleOwner), role).Scan(&member); err != nil || member {
+		return err
+	}
+	_, err := c.Exec(ctx, "GRANT "+pgx.Identifier{role}.Sanitize()+" TO "+pgx.Identifier{string(RoleOwner)}.Sanitize())
+	return err
 }
 
 func preloads(ctx context.Context, c *pgx.Conn) string {

@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION decrypt_job_payload(p_encrypted text, p_tenant_id uuid) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    v_key uuid := (SELECT k.id FROM pgsodium.key k WHERE k.name = 'app_payload_encryption');
+    v_key uuid := (SELECT k.id FROM pgsodium.valid_key k WHERE k.name = 'app_payload_encryption');
     v_parts text[] := regexp_match(p_encrypted, '^(?:pgsodium:)?(?:([0-9]+):)?([^:]*)$');
     v_bytes bytea;
 BEGIN

@@ -11,7 +11,7 @@ BEGIN
     UPDATE jobs j
     SET payload_encrypted = 'pgsodium:' || j.id || ':' || translate(encode(v_nonce || pgsodium.crypto_aead_det_encrypt(
             convert_to(j.payload::text, 'UTF8'), convert_to(j.tenant_id || ':' || j.id, 'UTF8'),
-            (SELECT k.id FROM pgsodium.key k WHERE k.name = 'app_payload_encryption'), v_nonce), 'base64'), E'\n', ''),
+            (SELECT k.id FROM pgsodium.valid_key k WHERE k.name = 'app_payload_encryption'), v_nonce), 'base64'), E'\n', ''),
         updated_at = clock_timestamp()
     WHERE j.tenant_id = p_tenant_id AND j.id = p_id AND (j.payload_encrypted IS NULL OR j.payload <> '{}');
     RETURN FOUND OR EXISTS (SELECT FROM jobs j WHERE j.tenant_id = p_tenant_id AND j.id = p_id);
@@ -20,4 +20,4 @@ REVOKE EXECUTE ON FUNCTION encrypt_job_payload FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION encrypt_job_payload TO app_api;
 -- The key is made once; what it is derived from is the server's, outside of the database.
 SELECT pgsodium.create_key(key_type => 'aead-det', name => 'app_payload_encryption')
-WHERE NOT EXISTS (SELECT FROM pgsodium.key WHERE name = 'app_payload_encryption');
+WHERE NOT EXISTS (SELECT FROM pgsodium.valid_key WHERE name = 'app_payload_encryption');

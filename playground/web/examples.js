@@ -158,6 +158,37 @@ mutation EnqueueJob {
 `,
   },
   {
+    title: "Encrypt a payload",
+    summary: "A job whose payload is stored encrypted only, sent so that a repetition does nothing.",
+    query: `# The payload is checked, then stored encrypted: it reads
+# as {}, and the worker decrypts it while the job runs.
+# Send this twice: the second answer is the first one again,
+# and there is one job. Take another key for another job.
+mutation EnqueueEncryptedJob @idempotent(key: "playground-1") {
+  enqueueJob(
+    input: {
+      type: "send_email"
+      payload: { to: "ada@example.com", subject: "In confidence" }
+      encrypt: true
+    }
+  ) {
+    job {
+      id
+      encrypted
+      payload
+    }
+  }
+}
+
+# Needs the permission jobs:decrypt.
+mutation DecryptJobPayload($id: ID!) {
+  decryptJobPayload(input: { id: $id }) {
+    payload
+  }
+}
+`,
+  },
+  {
     title: "Watch jobs",
     summary: "A subscription: one event for each change of a job, until you press stop.",
     query: `# Stays open and shows each change of a job as it happens.
