@@ -65,8 +65,12 @@ func (a *API) documents() {
 	op := func(method, path, id, summary string, status int, failures ...int) huma.Operation {
 		return operation("Documents", method, path, id, summary, status, failures...)
 	}
-	handle(a, "documents:write", op(http.MethodPost, "/documents", "createDocument", "Create a document", http.StatusCreated, 400, 413, 415),
-		func(ctx context.Context, in *struct{ Body NewDocument }) (*documentAnswer, error) {
+	handle(a, "documents:write", op(http.MethodPost, "/documents", "createDocument", "Create a document", http.StatusCreated, 400, 409, 413, 415),
+		func(ctx context.Context, in *struct {
+			Once
+			Body NewDocument
+		},
+		) (*documentAnswer, error) {
 			fields := in.Body.input()
 			fields["authorId"], fields["title"], fields["body"] = in.Body.AuthorID, in.Body.Title, in.Body.Body
 			return documentOf(a.Documents.Create(ctx, fields))

@@ -16,12 +16,16 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
+	"stackforge/app"
 	"stackforge/auth"
+	"stackforge/crypt"
 	"stackforge/db/dbtest"
 	"stackforge/httpd"
 	"stackforge/realtime"
 	"stackforge/repo/apikey"
+	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
+	"stackforge/repo/idempotency"
 	"stackforge/repo/job"
 	"stackforge/repo/search"
 	"stackforge/resolvers"
@@ -48,6 +52,7 @@ type door struct {
 
 // options change what a door is made of.
 type options struct {
+	keys  *crypt.Source // of payloads
 	limit httpd.LimitConfig
 	now   func() time.Time // of authentication
 }
@@ -65,11 +70,14 @@ func open(t testing.TB, o options) *door {
 
 	mux := http.NewServeMux()
 	d.api = rest.New(rest.Config{
-		Documents: document.New(d.API), Jobs: job.New(d.API), Search: search.New(d.API),
-		Admit: d.limiter.AdmitAddress, Authorize: d.authorize, Subscribe: d.hub.Subscribe, Nudge: func(string) {},
+		Dashboard: dashboard.New(d.API), Documents: document.New(d.API), Idempotency: idempotency.New(d.API), Jobs: job.New(d.API),
+		Payloads: app.NewPayloads(job.New(d.API), o.keys, nil), Search: search.New(d.API), NudgeAll: d.hub.Wake,
+		Admit: d.limiter.AdmitAddress, Authorize: d.authorize, Subscribe: d.hub.Subscribe, Nudge: func(string) { d.hub.Wake() },
 		Token: d.auth.TokenHandler(httpd.WriteError), MaxBody: maxBody, Version: "test",
 	}, mux)
-	d.graphql = resolvers.NewHandler(resolvers.Deps{Documents: document.New(d.API), Jobs: job.New(d.API), Nudge: func(string) {}},
+	d.graphql = resolvers.NewHandler(resolvers.Deps{
+		Documents: document.New(d.API), Jobs: job.New(d.API), Payloads: app.NewPayloads(job.New(d.API), o.keys, nil), Nudge: func(string) {},
+	},
 		resolvers.HandlerConfig{MaxBody: maxBody, Log: zerolog.Nop()})
 	mux.HandleFunc("/graphql", func(w http.ResponseWriter, r *http.Request) {
 		if s, _, ok := d.authorize(w, r, auth.FromRequest(r)); ok {
@@ -108,13 +116,13 @@ type caller struct {
 	key   string
 }
 
-// tenant returns a caller of a new tenant, with these permissions or all.
-func (d *door) tenant(t testing.TB, scopes ...string) caller {
+// tenant returns a caller of a new tenant who may do all.
+func (d *door) tenant(t testing.TB) caller {
 	t.Helper()
-	return d.caller(t, dbtest.Tenant(t, d.DB), scopes...)
+	return d.caller(t, dbtest.Tenant(t, d.DB))
 }
 
-// caller returns a caller with a new key of a tenant.
+// caller returns a caller with a new key of a tenant, with these permissions or all.
 func (d *door) caller(t testing.TB, s tenant.Scope, scopes ...string) caller {
 	t.Helper()
 	if scopes == nil {
@@ -170,7 +178,7 @@ func (c caller) do(method, path, body string, pairs ...string) answer {
 	text, err := io.ReadAll(response.Body)
 	require.NoError(c.t, err)
 	a := answer{status: response.StatusCode, header: response.Header, text: string(text)}
-	if strings.HasPrefix(response.Header.Get("Content-Type"), "application/json") {
+	if strings.HasPrefix(response.Header.Get("Content-Type"), "application/json") && response.Header.Get("Content-Encoding") == "" && len(text) > 0 {
 		require.NoError(c.t, json.Unmarshal(text, &a.body), a.text)
 	}
 	c.sane(a)

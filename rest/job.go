@@ -34,7 +34,7 @@ type Job struct {
 type NewJob struct {
 	Type     string  `json:"type" doc:"A lower-case letter, then up to 63 letters, digits, underscores, dots and hyphens." example:"send_email"`
 	Payload  object  `json:"payload,omitzero" required:"false" nullable:"true" doc:"At most 256 KiB; must fit the schema of the type. Default {}." example:"{\"to\":\"someone@example.org\",\"subject\":\"Hello\",\"body\":\"Hello!\"}"`
-	Priority *int32  `json:"priority,omitempty" doc:"Higher runs first. Default 0." example:"0"`
+	Priority *int32  `json:"priority,omitempty" minimum:"-2147483648" maximum:"2147483647" doc:"Higher runs first. Default 0." example:"0"`
 	RunAt    *string `json:"runAt,omitempty" format:"date-time" doc:"It does not run before. Default now." example:"2026-01-31T09:30:00.000Z"`
 }
 
@@ -47,8 +47,12 @@ type JobList struct {
 type jobAnswer struct{ Body Job }
 
 func (a *API) jobs() {
-	handle(a, "jobs:write", operation("Jobs", http.MethodPost, "/jobs", "enqueueJob", "Enqueue a job", http.StatusCreated, 400, 403, 413, 415),
-		func(ctx context.Context, in *struct{ Body NewJob }) (*jobAnswer, error) {
+	handle(a, "jobs:write", operation("Jobs", http.MethodPost, "/jobs", "enqueueJob", "Enqueue a job", http.StatusCreated, 400, 403, 409, 413, 415),
+		func(ctx context.Context, in *struct {
+			Once
+			Body NewJob
+		},
+		) (*jobAnswer, error) {
 			p, err := in.Body.params()
 			if err != nil {
 				return nil, err

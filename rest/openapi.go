@@ -47,6 +47,7 @@ func description(version string) huma.Config {
 				{Name: "Authentication", Description: "Tokens for API keys."},
 				{Name: "Documents", Description: "Texts, and finding them."},
 				{Name: "Jobs", Description: "Background work, and following it."},
+				{Name: "Dashboard", Description: "The tenant in numbers."},
 				{Name: "GraphQL", Description: "The whole API in one endpoint."},
 				{Name: "Operations", Description: "For those who run the server."},
 			},

@@ -13,11 +13,14 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/rs/zerolog"
 
+	"stackforge/app"
 	"stackforge/auth"
 	"stackforge/errs"
 	"stackforge/httpd"
 	"stackforge/realtime"
+	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
+	"stackforge/repo/idempotency"
 	"stackforge/repo/job"
 	"stackforge/repo/search"
 	"stackforge/tenant"
@@ -25,9 +28,12 @@ import (
 
 // Config is what New needs.
 type Config struct {
-	Documents *document.Repo
-	Jobs      *job.Repo
-	Search    *search.Repo
+	Dashboard   *dashboard.Repo
+	Documents   *document.Repo
+	Idempotency *idempotency.Repo
+	Jobs        *job.Repo
+	Payloads    *app.Payloads
+	Search      *search.Repo
 
 	// Admit counts a request without a credential for its address. When it is false, the request was answered.
 	Admit func(w http.ResponseWriter, r *http.Request) bool
@@ -38,6 +44,8 @@ type Config struct {
 	Subscribe func(ctx context.Context, keep func(*job.Event) bool, after string) (*realtime.Subscription[*job.Event], error)
 	// Nudge tells workers and subscribers, after a commit, that there is something new on a channel.
 	Nudge func(channel string)
+	// NudgeAll tells it on all channels.
+	NudgeAll func()
 	// Token answers POST /auth/token.
 	Token http.Handler
 
@@ -66,6 +74,8 @@ func New(c Config, mux *http.ServeMux) *API {
 	a.documents()
 	a.search()
 	a.jobs()
+	a.encryption()
+	a.dashboard()
 	a.events()
 	a.sockets()
 	a.others()
@@ -86,7 +96,7 @@ func handle[I, O any](a *API, scope string, op huma.Operation, fn func(context.C
 	op.SkipValidateParams = true                       // parameters read themselves, see param.go
 	secure(&op, scope)
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
-		out, err := fn(ctx, in)
+		out, err := once(ctx, a, op.OperationID, in, fn)
 		if err != nil {
 			return nil, &failure{err}
 		}

@@ -37,6 +37,9 @@ func (m maybe) MarshalJSON() ([]byte, error) {
 	return moment{*m.Time}.MarshalJSON()
 }
 
+// UnmarshalJSON reads a time or null.
+func (m *maybe) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, &m.Time) }
+
 // Schema describes it.
 func (maybe) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Nullable: true, Examples: []any{"2026-01-31T09:30:00.000Z"}}
