@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -28,6 +29,7 @@ import (
 	"stackforge/repo/document"
 	"stackforge/repo/idempotency"
 	"stackforge/repo/job"
+	"stackforge/repo/message"
 	"stackforge/repo/operator"
 	"stackforge/repo/search"
 	"stackforge/repo/searchsettings"
@@ -49,6 +51,7 @@ type application struct {
 	auth    *auth.Authenticator
 	hub     *realtime.Hub[*job.Event]
 	nudger  *realtime.Nudger
+	queues  *app.Messages
 	carrier realtime.Carrier
 	graphql *transport.Handler
 	health  *httpd.Health
@@ -165,36 +168,51 @@ func (p *program) carrier(h *db.DB, url string, role db.Role, name string, chann
 
 func newNudger(p *program, c realtime.Carrier, local map[string]func()) *realtime.Nudger {
 	return realtime.NewNudger(realtime.NudgerConfig{
-		Carrier: c, Channels: []string{job.EventChannel, worker.ChannelReady, webhook.Channel}, Local: local, Log: p.log,
+		Carrier: c, Channels: channels(), Local: local, Log: p.log,
 	})
+}
+
+// channels are those of all nudges.
+func channels() []string {
+	return append(app.MessageChannels(), app.MessagesDone, job.EventChannel, worker.ChannelReady, webhook.Channel)
 }
 
 // realtime builds what carries news between processes and to subscribers.
 func (a *application) realtime(url string) error {
 	var err error
-	if a.carrier, err = a.p.carrier(a.db, url, db.RoleAPI, "web-app", job.EventChannel, worker.ChannelReady, webhook.Channel); err != nil {
+	if a.carrier, err = a.p.carrier(a.db, url, db.RoleAPI, "web-app", channels()...); err != nil {
 		return err
 	}
 	a.hub = realtime.New(realtime.Config[*job.Event]{Source: job.NewReader(a.db), Log: a.p.log})
-	a.nudger = newNudger(a.p, a.carrier, a.wakers())
+	a.nudger = newNudger(a.p, a.carrier, a.local())
+	a.queues = app.NewMessages(message.New(a.db), a.nudger.Nudge, a.p.log)
 	gauge := func(name, help string, read func(s realtime.Stats) float64) {
 		a.metrics.Gauge(name, help, func() float64 { return read(a.hub.Stats()) })
 	}
 	gauge("realtime_subscribers", "Open subscriptions to job updates.", func(s realtime.Stats) float64 { return float64(s.Subscribers) })
 	gauge("realtime_lag_seconds", "Time since the log of job events was last read to its end.", func(s realtime.Stats) float64 { return s.Lag.Seconds() })
 	a.metrics.Counter("realtime_delivered_total", "Events handed to subscribers.", func() float64 { return float64(a.hub.Stats().Delivered) })
+	a.metrics.Gauge("message_consumers", "Open subscriptions to messages.", func() float64 { return float64(a.queues.Stats().Consumers) })
+	a.metrics.Gauge("messages_under_way", "Messages sent to subscribers and not acknowledged.", func() float64 { return float64(a.queues.Stats().UnderWay) })
 	a.metrics.Counter("realtime_dropped_total", "Subscribers closed because they were too slow.", func() float64 { return float64(a.hub.Stats().Dropped) })
 	return nil
 }
 
 // wakers are the listeners of this process by channel.
 func (a *application) wakers() map[string]func() {
+	out := a.queues.Wakers()
+	maps.Copy(out, a.local())
+	return out
+}
+
+// local are those that a nudge of this process wakes at once; who waits for messages is woken by the one who sent them.
+func (a *application) local() map[string]func() {
 	return map[string]func(){job.EventChannel: a.hub.Wake, worker.ChannelReady: a.wake.wake, webhook.Channel: a.hooks.wake}
 }
 
 func (a *application) deps(e *app.Embedder) resolvers.Deps {
 	return resolvers.Deps{
-		Capabilities: capability.New(a.db), Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Jobs: job.New(a.db), Keys: apikey.New(a.db), Operator: operator.New(a.db),
+		Capabilities: capability.New(a.db), Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Jobs: job.New(a.db), Keys: apikey.New(a.db), Messages: a.queues, Operator: operator.New(a.db),
 		Search: app.NewSearcher(search.New(a.db), e), Similar: e, SearchSettings: searchsettings.New(a.db), Tenants: tenancy.New(a.db), Users: user.New(a.db), Webhooks: a.p.endpoints(a.db, a.nudger),
 		Nudge: a.nudger.Nudge, RefreshStats: a.refresh.Refresh, SearchLatency: a.latency.Of,
 		Idempotency: idempotency.New(a.db), Payloads: a.secrets, NudgeAll: a.nudger.NudgeAll,

@@ -12,6 +12,7 @@ import (
 	"stackforge/realtime"
 	"stackforge/repo/dashboard"
 	"stackforge/repo/job"
+	"stackforge/repo/message"
 	"stackforge/repo/search"
 	"stackforge/tracing"
 	"stackforge/webhook"
@@ -92,7 +93,7 @@ func (p *program) worker(pool *db.DB, m *httpd.Metrics, wake, hooks waker, nudge
 		Concurrency: c.Concurrency, Poll: c.Poll, MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, Heartbeat: c.Heartbeat,
 		DeadAfter: 4 * c.Heartbeat, StaleMinutes: int(c.Stale / time.Minute), ShutdownGrace: c.Shutdown,
 		EventRetention: p.config.Realtime.Retention, ArchiveRetention: p.config.Retention.Archive(), Hook: countJobs(m, handlers),
-	}, worker.Deps{Runs: runs, Handlers: p.traced(handlers), Log: p.log, Payloads: payloads, Search: search.NewMaintenance(pool), Webhooks: p.dispatcher(pool, m, hooks), Wake: wake, Nudge: nudger.Nudge}), nil
+	}, worker.Deps{Runs: runs, Handlers: p.traced(handlers), Log: p.log, Payloads: payloads, Queues: message.New(pool), Search: search.NewMaintenance(pool), Webhooks: p.dispatcher(pool, m, hooks), Wake: wake, Nudge: nudger.Nudge}), nil
 }
 
 // traced makes each run of a job a trace; without traces it is the table itself.

@@ -25,6 +25,7 @@ type extension struct {
 	preload  string // library that must be preloaded, "" for none
 	role     string // of the extension, which the owner must be a member of to use it; "" for none
 	never    bool   // is told of, and not created
+	owned    bool   // stackforge_owner makes its own objects in the extension's schema, which has the extension's name
 	fallback string // what answers without it
 }
 
@@ -56,6 +57,7 @@ func known() []extension {
 		// Two kinds of partition keeping in one database would meet on the same tables.
 		{name: "pg_partman", never: true, fallback: "our own partitions, by core.partition_config"},
 		{name: "pgsodium", preload: "pgsodium", role: "pgsodium_keyiduser", fallback: "payloads are encrypted by the API and the worker"},
+		{name: "pgmq", owned: true, fallback: "the same calls, in a schema pgmq of our own"},
 		{name: "pg_cron", preload: "pg_cron", fallback: "the worker's scheduler"},
 	}
 }
@@ -128,6 +130,8 @@ func createExtension(ctx context.Context, c *pgx.Conn, e extension) (bool, error
 	switch {
 	case err != nil:
 		return false, err
+	case installed && e.owned:
+		return preloaded, shareExtension(ctx, c, e)
 	case installed:
 		return preloaded, nil
 	case !available && e.required:
@@ -143,6 +147,9 @@ func createExtension(ctx context.Context, c *pgx.Conn, e extension) (bool, error
 			sql = "CREATE EXTENSION IF NOT EXISTS postgis"
 		}
 	}
+	if e.owned {
+		sql = "SET ROLE stackforge_owner;" + sql + ";RESET ROLE"
+	}
 	if _, err := c.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return false, err // a managed server may refuse: then the fallback answers
 	}
@@ -156,6 +163,19 @@ func joinRole(ctx context.Context, c *pgx.Conn, role string) error {
 		return err
 	}
 	_, err := c.Exec(ctx, "GRANT "+pgx.Identifier{role}.Sanitize()+" TO "+pgx.Identifier{string(RoleOwner)}.Sanitize())
+	return err
+}
+
+// shareExtension lets stackforge_owner use an extension that somebody else may have created.
+func shareExtension(ctx context.Context, c *pgx.Conn, e extension) error {
+	var may bool
+	err := c.QueryRow(ctx, `SELECT has_schema_privilege('stackforge_owner', $1, 'CREATE')`, e.name).Scan(&may)
+	if err != nil || may {
+		return err
+	}
+	schema := pgx.Identifier{e.name}.Sanitize()
+	_, err = c.Exec(ctx, "GRANT ALL ON SCHEMA "+schema+" TO stackforge_owner; GRANT ALL ON ALL TABLES IN SCHEMA "+schema+" TO stackforge_owner; "+
+		"GRANT ALL ON ALL SEQUENCES IN SCHEMA "+schema+" TO stackforge_owner", pgx.QueryExecModeSimpleProtocol)
 	return err
 }
 

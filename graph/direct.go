@@ -11,6 +11,7 @@ import (
 	"stackforge/repo/apikey"
 	"stackforge/repo/dashboard"
 	"stackforge/repo/job"
+	"stackforge/repo/message"
 	"stackforge/repo/operator"
 	"stackforge/repo/search"
 	"stackforge/repo/searchsettings"
@@ -117,6 +118,64 @@ func (w *direct) writeApiKey(fields []graphql.CollectedField, obj *apikey.Key) b
 			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.RevokedAt)
 		case "lastUsedAt":
 			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.LastUsedAt)
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeArchiveMessagePayload(fields []graphql.CollectedField, obj *model.ArchiveMessagePayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("ArchiveMessagePayload")
+		case "id":
+			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.ID), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeArchiveMessagesPayload(fields []graphql.CollectedField, obj *model.ArchiveMessagesPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("ArchiveMessagesPayload")
+		case "ids":
+			v, nonNull = w.ec.marshalNID2ᚕstringᚄ(w.ctx, f.Selections, obj.Ids), true
 		default:
 			return false
 		}
@@ -376,6 +435,39 @@ func (w *direct) writeCreateDocumentsPayload(fields []graphql.CollectedField, ob
 	return true
 }
 
+func (w *direct) writeCreateMessageQueuePayload(fields []graphql.CollectedField, obj *model.CreateMessageQueuePayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("CreateMessageQueuePayload")
+		case "queue":
+			w.writeKey(i, f.Alias)
+			if !w.writeMessageQueue(w.fieldsOf(f, messageQueueImplementors), &obj.Queue) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeCreateUserPayload(fields []graphql.CollectedField, obj *model.CreateUserPayload) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -548,6 +640,93 @@ func (w *direct) writeDeleteDocumentPayload(fields []graphql.CollectedField, obj
 			v = graphql.MarshalString("DeleteDocumentPayload")
 		case "id":
 			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.ID), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeDeleteMessagePayload(fields []graphql.CollectedField, obj *model.DeleteMessagePayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("DeleteMessagePayload")
+		case "id":
+			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.ID), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeDeleteMessageQueuePayload(fields []graphql.CollectedField, obj *model.DeleteMessageQueuePayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("DeleteMessageQueuePayload")
+		case "name":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Name), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeDeleteMessagesPayload(fields []graphql.CollectedField, obj *model.DeleteMessagesPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("DeleteMessagesPayload")
+		case "ids":
+			v, nonNull = w.ec.marshalNID2ᚕstringᚄ(w.ctx, f.Selections, obj.Ids), true
 		default:
 			return false
 		}
@@ -1381,6 +1560,228 @@ func (w *direct) writeMaintenanceRun(fields []graphql.CollectedField, obj *opera
 	return true
 }
 
+func (w *direct) writeMessage(fields []graphql.CollectedField, obj *message.Message) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("Message")
+		case "id":
+			v, nonNull = w.ec.marshalNID2int64(w.ctx, f.Selections, obj.ID), true
+		case "queue":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Queue), true
+		case "payload":
+			v, nonNull = w.ec.marshalNJSON2encodingᚋjsonᚐRawMessage(w.ctx, f.Selections, obj.Payload), true
+		case "headers":
+			v = w.ec.marshalOJSON2encodingᚋjsonᚐRawMessage(w.ctx, f.Selections, obj.Headers)
+		case "readCount":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.ReadCount), true
+		case "receipt":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Receipt()), true
+		case "enqueuedAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.EnqueuedAt), true
+		case "visibleAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.VisibleAt), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeMessageQueue(fields []graphql.CollectedField, obj *message.Queue) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("MessageQueue")
+		case "name":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Name), true
+		case "kind":
+			v, nonNull = w.ec.marshalNMessageQueueKind2stackforgeᚋrepoᚋmessageᚐKind(w.ctx, f.Selections, obj.Kind), true
+		case "maxReads":
+			v = w.ec.marshalOInt2ᚖint(w.ctx, f.Selections, obj.MaxReads)
+		case "deadLetterQueue":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.DeadLetterQueue)
+		case "createdAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.CreatedAt), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeMessageQueueConnection(fields []graphql.CollectedField, obj *model.MessageQueueConnection) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("MessageQueueConnection")
+		case "pageInfo":
+			w.writeKey(i, f.Alias)
+			if !w.writePageInfo(w.fieldsOf(f, pageInfoImplementors), &obj.PageInfo) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeMessageQueueEdge(fields []graphql.CollectedField, obj *model.MessageQueueEdge) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("MessageQueueEdge")
+		case "node":
+			w.writeKey(i, f.Alias)
+			if !w.writeMessageQueue(w.fieldsOf(f, messageQueueImplementors), &obj.Node) {
+				return false
+			}
+			continue
+		case "cursor":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Cursor), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeMessageQueueMetrics(fields []graphql.CollectedField, obj *message.Metrics) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("MessageQueueMetrics")
+		case "length":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Length), true
+		case "visible":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Visible), true
+		case "hidden":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Hidden()), true
+		case "oldestAgeSeconds":
+			v = w.ec.marshalOInt2ᚖint(w.ctx, f.Selections, obj.OldestAgeSeconds)
+		case "newestAgeSeconds":
+			v = w.ec.marshalOInt2ᚖint(w.ctx, f.Selections, obj.NewestAgeSeconds)
+		case "total":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Total), true
+		case "archived":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Archived), true
+		case "at":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.At), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeMessageVisibility(fields []graphql.CollectedField, obj *message.Visible) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("MessageVisibility")
+		case "id":
+			v, nonNull = w.ec.marshalNID2int64(w.ctx, f.Selections, obj.ID), true
+		case "visibleAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.VisibleAt), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeMetadataFacet(fields []graphql.CollectedField, obj *search.MetadataFacet) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -1509,6 +1910,93 @@ func (w *direct) writePartitionState(fields []graphql.CollectedField, obj *opera
 			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Retention)
 		case "detached":
 			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Detached), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writePopMessagesPayload(fields []graphql.CollectedField, obj *model.PopMessagesPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("PopMessagesPayload")
+		case "messages":
+			v, nonNull = w.ec.marshalNMessage2ᚕstackforgeᚋrepoᚋmessageᚐMessageᚄ(w.ctx, f.Selections, obj.Messages), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writePurgeMessageQueuePayload(fields []graphql.CollectedField, obj *model.PurgeMessageQueuePayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("PurgeMessageQueuePayload")
+		case "purged":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Purged), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeReadMessagesPayload(fields []graphql.CollectedField, obj *model.ReadMessagesPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("ReadMessagesPayload")
+		case "messages":
+			v, nonNull = w.ec.marshalNMessage2ᚕstackforgeᚋrepoᚋmessageᚐMessageᚄ(w.ctx, f.Selections, obj.Messages), true
 		default:
 			return false
 		}
@@ -2321,6 +2809,161 @@ func (w *direct) writeSearchSynonymsEdge(fields []graphql.CollectedField, obj *m
 			continue
 		case "cursor":
 			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Cursor), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSendMessagePayload(fields []graphql.CollectedField, obj *model.SendMessagePayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SendMessagePayload")
+		case "id":
+			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.ID), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSendMessageResult(fields []graphql.CollectedField, obj *model.SendMessageResult) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SendMessageResult")
+		case "index":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Index), true
+		case "id":
+			v = w.ec.marshalOID2ᚖstring(w.ctx, f.Selections, obj.ID)
+		case "error":
+			v = w.ec.marshalORowError2ᚖstackforgeᚋgraphᚋmodelᚐRowError(w.ctx, f.Selections, obj.Error)
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSendMessagesPayload(fields []graphql.CollectedField, obj *model.SendMessagesPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SendMessagesPayload")
+		case "results":
+			v, nonNull = w.ec.marshalNSendMessageResult2ᚕstackforgeᚋgraphᚋmodelᚐSendMessageResultᚄ(w.ctx, f.Selections, obj.Results), true
+		case "sent":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Sent), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSetMessageQueueRedrivePayload(fields []graphql.CollectedField, obj *model.SetMessageQueueRedrivePayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SetMessageQueueRedrivePayload")
+		case "queue":
+			w.writeKey(i, f.Alias)
+			if !w.writeMessageQueue(w.fieldsOf(f, messageQueueImplementors), &obj.Queue) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeSetMessageVisibilityPayload(fields []graphql.CollectedField, obj *model.SetMessageVisibilityPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("SetMessageVisibilityPayload")
+		case "messages":
+			v, nonNull = w.ec.marshalNMessageVisibility2ᚕstackforgeᚋrepoᚋmessageᚐVisibleᚄ(w.ctx, f.Selections, obj.Messages), true
 		default:
 			return false
 		}

@@ -17,6 +17,7 @@ import (
 	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
+	"stackforge/repo/message"
 	"stackforge/repo/operator"
 	"stackforge/repo/search"
 	"stackforge/repo/searchsettings"
@@ -49,6 +50,8 @@ type ResolverRoot interface {
 	DocumentConnection() DocumentConnectionResolver
 	JobConnection() JobConnectionResolver
 	JobUpdate() JobUpdateResolver
+	MessageQueue() MessageQueueResolver
+	MessageQueueConnection() MessageQueueConnectionResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
 	SearchConnection() SearchConnectionResolver
@@ -76,6 +79,14 @@ type ComplexityRoot struct {
 		Prefix     func(childComplexity int) int
 		RevokedAt  func(childComplexity int) int
 		Scopes     func(childComplexity int) int
+	}
+
+	ArchiveMessagePayload struct {
+		ID func(childComplexity int) int
+	}
+
+	ArchiveMessagesPayload struct {
+		Ids func(childComplexity int) int
 	}
 
 	AuditSettings struct {
@@ -120,6 +131,10 @@ type ComplexityRoot struct {
 		Results func(childComplexity int) int
 	}
 
+	CreateMessageQueuePayload struct {
+		Queue func(childComplexity int) int
+	}
+
 	CreateUserPayload struct {
 		User func(childComplexity int) int
 	}
@@ -152,6 +167,18 @@ type ComplexityRoot struct {
 
 	DeleteDocumentPayload struct {
 		ID func(childComplexity int) int
+	}
+
+	DeleteMessagePayload struct {
+		ID func(childComplexity int) int
+	}
+
+	DeleteMessageQueuePayload struct {
+		Name func(childComplexity int) int
+	}
+
+	DeleteMessagesPayload struct {
+		Ids func(childComplexity int) int
 	}
 
 	DeleteWebhookEndpointPayload struct {
@@ -329,6 +356,54 @@ type ComplexityRoot struct {
 		Tick       func(childComplexity int) int
 	}
 
+	Message struct {
+		EnqueuedAt func(childComplexity int) int
+		Headers    func(childComplexity int) int
+		ID         func(childComplexity int) int
+		Payload    func(childComplexity int) int
+		Queue      func(childComplexity int) int
+		ReadCount  func(childComplexity int) int
+		Receipt    func(childComplexity int) int
+		VisibleAt  func(childComplexity int) int
+	}
+
+	MessageQueue struct {
+		CreatedAt       func(childComplexity int) int
+		DeadLetterQueue func(childComplexity int) int
+		Kind            func(childComplexity int) int
+		MaxReads        func(childComplexity int) int
+		Metrics         func(childComplexity int) int
+		Name            func(childComplexity int) int
+	}
+
+	MessageQueueConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	MessageQueueEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	MessageQueueMetrics struct {
+		Archived         func(childComplexity int) int
+		At               func(childComplexity int) int
+		Hidden           func(childComplexity int) int
+		Length           func(childComplexity int) int
+		NewestAgeSeconds func(childComplexity int) int
+		OldestAgeSeconds func(childComplexity int) int
+		Total            func(childComplexity int) int
+		Visible          func(childComplexity int) int
+	}
+
+	MessageVisibility struct {
+		ID        func(childComplexity int) int
+		VisibleAt func(childComplexity int) int
+	}
+
 	MetadataFacet struct {
 		Key    func(childComplexity int) int
 		Values func(childComplexity int) int
@@ -340,33 +415,46 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		CancelJob             func(childComplexity int, input model.CancelJobInput) int
-		CreateAPIKey          func(childComplexity int, input model.CreateAPIKeyInput) int
-		CreateDocument        func(childComplexity int, input model.CreateDocumentInput) int
-		CreateDocuments       func(childComplexity int, input model.CreateDocumentsInput) int
-		CreateUser            func(childComplexity int, input model.CreateUserInput) int
-		CreateWebhookEndpoint func(childComplexity int, input model.CreateWebhookEndpointInput) int
-		DecryptJobPayload     func(childComplexity int, input model.DecryptJobPayloadInput) int
-		DeleteDocument        func(childComplexity int, input model.DeleteDocumentInput) int
-		DeleteWebhookEndpoint func(childComplexity int, input model.DeleteWebhookEndpointInput) int
-		EncryptJobPayload     func(childComplexity int, input model.EncryptJobPayloadInput) int
-		EnqueueJob            func(childComplexity int, input model.EnqueueJobInput) int
-		EnqueueJobs           func(childComplexity int, input model.EnqueueJobsInput) int
-		IssueToken            func(childComplexity int) int
-		RedeliverWebhook      func(childComplexity int, input model.RedeliverWebhookInput) int
-		RedeliverWebhooks     func(childComplexity int, input model.RedeliverWebhooksInput) int
-		RefreshDashboard      func(childComplexity int) int
-		RemoveSearchSynonyms  func(childComplexity int, input model.RemoveSearchSynonymsInput) int
-		RemoveWebhook         func(childComplexity int) int
-		RetryJob              func(childComplexity int, input model.RetryJobInput) int
-		RevokeAPIKey          func(childComplexity int, input model.RevokeAPIKeyInput) int
-		RotateWebhookSecret   func(childComplexity int, input model.RotateWebhookSecretInput) int
-		SetSearchStopWords    func(childComplexity int, input model.SetSearchStopWordsInput) int
-		SetSearchSynonyms     func(childComplexity int, input model.SetSearchSynonymsInput) int
-		SetWebhook            func(childComplexity int, input model.SetWebhookInput) int
-		TestWebhook           func(childComplexity int, input model.TestWebhookInput) int
-		UpdateDocument        func(childComplexity int, input model.UpdateDocumentInput) int
-		UpdateWebhookEndpoint func(childComplexity int, input model.UpdateWebhookEndpointInput) int
+		ArchiveMessage         func(childComplexity int, input model.ArchiveMessageInput) int
+		ArchiveMessages        func(childComplexity int, input model.ArchiveMessagesInput) int
+		CancelJob              func(childComplexity int, input model.CancelJobInput) int
+		CreateAPIKey           func(childComplexity int, input model.CreateAPIKeyInput) int
+		CreateDocument         func(childComplexity int, input model.CreateDocumentInput) int
+		CreateDocuments        func(childComplexity int, input model.CreateDocumentsInput) int
+		CreateMessageQueue     func(childComplexity int, input model.CreateMessageQueueInput) int
+		CreateUser             func(childComplexity int, input model.CreateUserInput) int
+		CreateWebhookEndpoint  func(childComplexity int, input model.CreateWebhookEndpointInput) int
+		DecryptJobPayload      func(childComplexity int, input model.DecryptJobPayloadInput) int
+		DeleteDocument         func(childComplexity int, input model.DeleteDocumentInput) int
+		DeleteMessage          func(childComplexity int, input model.DeleteMessageInput) int
+		DeleteMessageQueue     func(childComplexity int, input model.DeleteMessageQueueInput) int
+		DeleteMessages         func(childComplexity int, input model.DeleteMessagesInput) int
+		DeleteWebhookEndpoint  func(childComplexity int, input model.DeleteWebhookEndpointInput) int
+		EncryptJobPayload      func(childComplexity int, input model.EncryptJobPayloadInput) int
+		EnqueueJob             func(childComplexity int, input model.EnqueueJobInput) int
+		EnqueueJobs            func(childComplexity int, input model.EnqueueJobsInput) int
+		IssueToken             func(childComplexity int) int
+		PopMessages            func(childComplexity int, input model.PopMessagesInput) int
+		PurgeMessageQueue      func(childComplexity int, input model.PurgeMessageQueueInput) int
+		ReadMessages           func(childComplexity int, input model.ReadMessagesInput) int
+		RedeliverWebhook       func(childComplexity int, input model.RedeliverWebhookInput) int
+		RedeliverWebhooks      func(childComplexity int, input model.RedeliverWebhooksInput) int
+		RefreshDashboard       func(childComplexity int) int
+		RemoveSearchSynonyms   func(childComplexity int, input model.RemoveSearchSynonymsInput) int
+		RemoveWebhook          func(childComplexity int) int
+		RetryJob               func(childComplexity int, input model.RetryJobInput) int
+		RevokeAPIKey           func(childComplexity int, input model.RevokeAPIKeyInput) int
+		RotateWebhookSecret    func(childComplexity int, input model.RotateWebhookSecretInput) int
+		SendMessage            func(childComplexity int, input model.SendMessageInput) int
+		SendMessages           func(childComplexity int, input model.SendMessagesInput) int
+		SetMessageQueueRedrive func(childComplexity int, input model.SetMessageQueueRedriveInput) int
+		SetMessageVisibility   func(childComplexity int, input model.SetMessageVisibilityInput) int
+		SetSearchStopWords     func(childComplexity int, input model.SetSearchStopWordsInput) int
+		SetSearchSynonyms      func(childComplexity int, input model.SetSearchSynonymsInput) int
+		SetWebhook             func(childComplexity int, input model.SetWebhookInput) int
+		TestWebhook            func(childComplexity int, input model.TestWebhookInput) int
+		UpdateDocument         func(childComplexity int, input model.UpdateDocumentInput) int
+		UpdateWebhookEndpoint  func(childComplexity int, input model.UpdateWebhookEndpointInput) int
 	}
 
 	PageInfo struct {
@@ -389,6 +477,14 @@ type ComplexityRoot struct {
 		Retention   func(childComplexity int) int
 	}
 
+	PopMessagesPayload struct {
+		Messages func(childComplexity int) int
+	}
+
+	PurgeMessageQueuePayload struct {
+		Purged func(childComplexity int) int
+	}
+
 	Query struct {
 		APIKeys                     func(childComplexity int) int
 		AuditSettings               func(childComplexity int) int
@@ -403,6 +499,8 @@ type ComplexityRoot struct {
 		Jobs                        func(childComplexity int, first *int, offset *int, filter *model.JobFilter, orderBy *model.JobOrder) int
 		JobsConnection              func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter, orderBy *model.JobOrder) int
 		MaintenanceRuns             func(childComplexity int, first int, task *string) int
+		MessageQueue                func(childComplexity int, name string) int
+		MessageQueues               func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Node                        func(childComplexity int, nodeID string) int
 		Nodes                       func(childComplexity int, nodeIds []string) int
 		Partitions                  func(childComplexity int) int
@@ -421,6 +519,10 @@ type ComplexityRoot struct {
 		WebhookDelivery             func(childComplexity int, id string) int
 		WebhookEndpointsConnection  func(childComplexity int, first *int, after *string) int
 		WebhookHealth               func(childComplexity int, hours int) int
+	}
+
+	ReadMessagesPayload struct {
+		Messages func(childComplexity int) int
 	}
 
 	RedeliverWebhookPayload struct {
@@ -563,6 +665,29 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	SendMessagePayload struct {
+		ID func(childComplexity int) int
+	}
+
+	SendMessageResult struct {
+		Error func(childComplexity int) int
+		ID    func(childComplexity int) int
+		Index func(childComplexity int) int
+	}
+
+	SendMessagesPayload struct {
+		Results func(childComplexity int) int
+		Sent    func(childComplexity int) int
+	}
+
+	SetMessageQueueRedrivePayload struct {
+		Queue func(childComplexity int) int
+	}
+
+	SetMessageVisibilityPayload struct {
+		Messages func(childComplexity int) int
+	}
+
 	SetSearchStopWordsPayload struct {
 		Settings func(childComplexity int) int
 	}
@@ -602,6 +727,7 @@ type ComplexityRoot struct {
 
 	Subscription struct {
 		JobUpdates func(childComplexity int, ids []string, types []string, statuses []job.State, after *string) int
+		Messages   func(childComplexity int, queue string, visibilitySeconds int, prefetch int) int
 	}
 
 	TableSize struct {
@@ -763,6 +889,12 @@ type JobConnectionResolver interface {
 type JobUpdateResolver interface {
 	Job(ctx context.Context, obj *model.JobUpdate) (*job.Job, error)
 }
+type MessageQueueResolver interface {
+	Metrics(ctx context.Context, obj *message.Queue) (message.Metrics, error)
+}
+type MessageQueueConnectionResolver interface {
+	TotalCount(ctx context.Context, obj *model.MessageQueueConnection) (int, error)
+}
 type MutationResolver interface {
 	RefreshDashboard(ctx context.Context) (model.RefreshDashboardPayload, error)
 	CreateDocument(ctx context.Context, input model.CreateDocumentInput) (model.CreateDocumentPayload, error)
@@ -779,6 +911,19 @@ type MutationResolver interface {
 	EnqueueJobs(ctx context.Context, input model.EnqueueJobsInput) (model.EnqueueJobsPayload, error)
 	CancelJob(ctx context.Context, input model.CancelJobInput) (model.CancelJobPayload, error)
 	RetryJob(ctx context.Context, input model.RetryJobInput) (model.RetryJobPayload, error)
+	CreateMessageQueue(ctx context.Context, input model.CreateMessageQueueInput) (model.CreateMessageQueuePayload, error)
+	DeleteMessageQueue(ctx context.Context, input model.DeleteMessageQueueInput) (model.DeleteMessageQueuePayload, error)
+	PurgeMessageQueue(ctx context.Context, input model.PurgeMessageQueueInput) (model.PurgeMessageQueuePayload, error)
+	SetMessageQueueRedrive(ctx context.Context, input model.SetMessageQueueRedriveInput) (model.SetMessageQueueRedrivePayload, error)
+	SendMessage(ctx context.Context, input model.SendMessageInput) (model.SendMessagePayload, error)
+	SendMessages(ctx context.Context, input model.SendMessagesInput) (model.SendMessagesPayload, error)
+	ReadMessages(ctx context.Context, input model.ReadMessagesInput) (model.ReadMessagesPayload, error)
+	PopMessages(ctx context.Context, input model.PopMessagesInput) (model.PopMessagesPayload, error)
+	SetMessageVisibility(ctx context.Context, input model.SetMessageVisibilityInput) (model.SetMessageVisibilityPayload, error)
+	ArchiveMessage(ctx context.Context, input model.ArchiveMessageInput) (model.ArchiveMessagePayload, error)
+	ArchiveMessages(ctx context.Context, input model.ArchiveMessagesInput) (model.ArchiveMessagesPayload, error)
+	DeleteMessage(ctx context.Context, input model.DeleteMessageInput) (model.DeleteMessagePayload, error)
+	DeleteMessages(ctx context.Context, input model.DeleteMessagesInput) (model.DeleteMessagesPayload, error)
 	SetSearchStopWords(ctx context.Context, input model.SetSearchStopWordsInput) (model.SetSearchStopWordsPayload, error)
 	SetSearchSynonyms(ctx context.Context, input model.SetSearchSynonymsInput) (model.SetSearchSynonymsPayload, error)
 	RemoveSearchSynonyms(ctx context.Context, input model.RemoveSearchSynonymsInput) (model.RemoveSearchSynonymsPayload, error)
@@ -809,6 +954,8 @@ type QueryResolver interface {
 	Jobs(ctx context.Context, first *int, offset *int, filter *model.JobFilter, orderBy *model.JobOrder) ([]job.Job, error)
 	JobsConnection(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.JobFilter, orderBy *model.JobOrder) (model.JobConnection, error)
 	JobTypes(ctx context.Context) ([]job.Type, error)
+	MessageQueue(ctx context.Context, name string) (*message.Queue, error)
+	MessageQueues(ctx context.Context, first *int, after *string, last *int, before *string) (model.MessageQueueConnection, error)
 	SlowQueries(ctx context.Context, first int) ([]operator.SlowQuery, error)
 	IndexAdvice(ctx context.Context, query string) (operator.Advice, error)
 	TableSizes(ctx context.Context, first int) ([]operator.TableSize, error)
@@ -843,6 +990,7 @@ type SearchSynonymsConnectionResolver interface {
 }
 type SubscriptionResolver interface {
 	JobUpdates(ctx context.Context, ids []string, types []string, statuses []job.State, after *string) (<-chan model.JobUpdate, error)
+	Messages(ctx context.Context, queue string, visibilitySeconds int, prefetch int) (<-chan message.Message, error)
 }
 type UserConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *model.UserConnection) (int, error)
@@ -923,6 +1071,20 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ApiKey.Scopes(childComplexity), true
+
+	case "ArchiveMessagePayload.id":
+		if e.ComplexityRoot.ArchiveMessagePayload.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ArchiveMessagePayload.ID(childComplexity), true
+
+	case "ArchiveMessagesPayload.ids":
+		if e.ComplexityRoot.ArchiveMessagesPayload.Ids == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ArchiveMessagesPayload.Ids(childComplexity), true
 
 	case "AuditSettings.auditedTables":
 		if e.ComplexityRoot.AuditSettings.AuditedTables == nil {
@@ -1057,6 +1219,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateDocumentsPayload.Results(childComplexity), true
 
+	case "CreateMessageQueuePayload.queue":
+		if e.ComplexityRoot.CreateMessageQueuePayload.Queue == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateMessageQueuePayload.Queue(childComplexity), true
+
 	case "CreateUserPayload.user":
 		if e.ComplexityRoot.CreateUserPayload.User == nil {
 			break
@@ -1183,6 +1352,27 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteDocumentPayload.ID(childComplexity), true
+
+	case "DeleteMessagePayload.id":
+		if e.ComplexityRoot.DeleteMessagePayload.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteMessagePayload.ID(childComplexity), true
+
+	case "DeleteMessageQueuePayload.name":
+		if e.ComplexityRoot.DeleteMessageQueuePayload.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteMessageQueuePayload.Name(childComplexity), true
+
+	case "DeleteMessagesPayload.ids":
+		if e.ComplexityRoot.DeleteMessagesPayload.Ids == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteMessagesPayload.Ids(childComplexity), true
 
 	case "DeleteWebhookEndpointPayload.endpoint":
 		if e.ComplexityRoot.DeleteWebhookEndpointPayload.Endpoint == nil {
@@ -1877,6 +2067,192 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MaintenanceRun.Tick(childComplexity), true
 
+	case "Message.enqueuedAt":
+		if e.ComplexityRoot.Message.EnqueuedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.EnqueuedAt(childComplexity), true
+	case "Message.headers":
+		if e.ComplexityRoot.Message.Headers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.Headers(childComplexity), true
+	case "Message.id":
+		if e.ComplexityRoot.Message.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.ID(childComplexity), true
+	case "Message.payload":
+		if e.ComplexityRoot.Message.Payload == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.Payload(childComplexity), true
+	case "Message.queue":
+		if e.ComplexityRoot.Message.Queue == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.Queue(childComplexity), true
+	case "Message.readCount":
+		if e.ComplexityRoot.Message.ReadCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.ReadCount(childComplexity), true
+	case "Message.receipt":
+		if e.ComplexityRoot.Message.Receipt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.Receipt(childComplexity), true
+	case "Message.visibleAt":
+		if e.ComplexityRoot.Message.VisibleAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.VisibleAt(childComplexity), true
+
+	case "MessageQueue.createdAt":
+		if e.ComplexityRoot.MessageQueue.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueue.CreatedAt(childComplexity), true
+	case "MessageQueue.deadLetterQueue":
+		if e.ComplexityRoot.MessageQueue.DeadLetterQueue == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueue.DeadLetterQueue(childComplexity), true
+	case "MessageQueue.kind":
+		if e.ComplexityRoot.MessageQueue.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueue.Kind(childComplexity), true
+	case "MessageQueue.maxReads":
+		if e.ComplexityRoot.MessageQueue.MaxReads == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueue.MaxReads(childComplexity), true
+	case "MessageQueue.metrics":
+		if e.ComplexityRoot.MessageQueue.Metrics == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueue.Metrics(childComplexity), true
+	case "MessageQueue.name":
+		if e.ComplexityRoot.MessageQueue.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueue.Name(childComplexity), true
+
+	case "MessageQueueConnection.edges":
+		if e.ComplexityRoot.MessageQueueConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueConnection.Edges(childComplexity), true
+	case "MessageQueueConnection.nodes":
+		if e.ComplexityRoot.MessageQueueConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueConnection.Nodes(childComplexity), true
+	case "MessageQueueConnection.pageInfo":
+		if e.ComplexityRoot.MessageQueueConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueConnection.PageInfo(childComplexity), true
+	case "MessageQueueConnection.totalCount":
+		if e.ComplexityRoot.MessageQueueConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueConnection.TotalCount(childComplexity), true
+
+	case "MessageQueueEdge.cursor":
+		if e.ComplexityRoot.MessageQueueEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueEdge.Cursor(childComplexity), true
+	case "MessageQueueEdge.node":
+		if e.ComplexityRoot.MessageQueueEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueEdge.Node(childComplexity), true
+
+	case "MessageQueueMetrics.archived":
+		if e.ComplexityRoot.MessageQueueMetrics.Archived == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueMetrics.Archived(childComplexity), true
+	case "MessageQueueMetrics.at":
+		if e.ComplexityRoot.MessageQueueMetrics.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueMetrics.At(childComplexity), true
+	case "MessageQueueMetrics.hidden":
+		if e.ComplexityRoot.MessageQueueMetrics.Hidden == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueMetrics.Hidden(childComplexity), true
+	case "MessageQueueMetrics.length":
+		if e.ComplexityRoot.MessageQueueMetrics.Length == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueMetrics.Length(childComplexity), true
+	case "MessageQueueMetrics.newestAgeSeconds":
+		if e.ComplexityRoot.MessageQueueMetrics.NewestAgeSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueMetrics.NewestAgeSeconds(childComplexity), true
+	case "MessageQueueMetrics.oldestAgeSeconds":
+		if e.ComplexityRoot.MessageQueueMetrics.OldestAgeSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueMetrics.OldestAgeSeconds(childComplexity), true
+	case "MessageQueueMetrics.total":
+		if e.ComplexityRoot.MessageQueueMetrics.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueMetrics.Total(childComplexity), true
+	case "MessageQueueMetrics.visible":
+		if e.ComplexityRoot.MessageQueueMetrics.Visible == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageQueueMetrics.Visible(childComplexity), true
+
+	case "MessageVisibility.id":
+		if e.ComplexityRoot.MessageVisibility.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageVisibility.ID(childComplexity), true
+	case "MessageVisibility.visibleAt":
+		if e.ComplexityRoot.MessageVisibility.VisibleAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageVisibility.VisibleAt(childComplexity), true
+
 	case "MetadataFacet.key":
 		if e.ComplexityRoot.MetadataFacet.Key == nil {
 			break
@@ -1903,6 +2279,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MonthCount.Month(childComplexity), true
 
+	case "Mutation.archiveMessage":
+		if e.ComplexityRoot.Mutation.ArchiveMessage == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_archiveMessage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ArchiveMessage(childComplexity, args["input"].(model.ArchiveMessageInput)), true
+	case "Mutation.archiveMessages":
+		if e.ComplexityRoot.Mutation.ArchiveMessages == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_archiveMessages_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ArchiveMessages(childComplexity, args["input"].(model.ArchiveMessagesInput)), true
 	case "Mutation.cancelJob":
 		if e.ComplexityRoot.Mutation.CancelJob == nil {
 			break
@@ -1947,6 +2345,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateDocuments(childComplexity, args["input"].(model.CreateDocumentsInput)), true
+	case "Mutation.createMessageQueue":
+		if e.ComplexityRoot.Mutation.CreateMessageQueue == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createMessageQueue_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateMessageQueue(childComplexity, args["input"].(model.CreateMessageQueueInput)), true
 	case "Mutation.createUser":
 		if e.ComplexityRoot.Mutation.CreateUser == nil {
 			break
@@ -1991,6 +2400,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteDocument(childComplexity, args["input"].(model.DeleteDocumentInput)), true
+	case "Mutation.deleteMessage":
+		if e.ComplexityRoot.Mutation.DeleteMessage == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteMessage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteMessage(childComplexity, args["input"].(model.DeleteMessageInput)), true
+	case "Mutation.deleteMessageQueue":
+		if e.ComplexityRoot.Mutation.DeleteMessageQueue == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteMessageQueue_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteMessageQueue(childComplexity, args["input"].(model.DeleteMessageQueueInput)), true
+	case "Mutation.deleteMessages":
+		if e.ComplexityRoot.Mutation.DeleteMessages == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteMessages_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteMessages(childComplexity, args["input"].(model.DeleteMessagesInput)), true
 	case "Mutation.deleteWebhookEndpoint":
 		if e.ComplexityRoot.Mutation.DeleteWebhookEndpoint == nil {
 			break
@@ -2041,6 +2483,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.IssueToken(childComplexity), true
+	case "Mutation.popMessages":
+		if e.ComplexityRoot.Mutation.PopMessages == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_popMessages_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PopMessages(childComplexity, args["input"].(model.PopMessagesInput)), true
+	case "Mutation.purgeMessageQueue":
+		if e.ComplexityRoot.Mutation.PurgeMessageQueue == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_purgeMessageQueue_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PurgeMessageQueue(childComplexity, args["input"].(model.PurgeMessageQueueInput)), true
+	case "Mutation.readMessages":
+		if e.ComplexityRoot.Mutation.ReadMessages == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_readMessages_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReadMessages(childComplexity, args["input"].(model.ReadMessagesInput)), true
 	case "Mutation.redeliverWebhook":
 		if e.ComplexityRoot.Mutation.RedeliverWebhook == nil {
 			break
@@ -2119,6 +2594,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RotateWebhookSecret(childComplexity, args["input"].(model.RotateWebhookSecretInput)), true
+	case "Mutation.sendMessage":
+		if e.ComplexityRoot.Mutation.SendMessage == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_sendMessage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SendMessage(childComplexity, args["input"].(model.SendMessageInput)), true
+	case "Mutation.sendMessages":
+		if e.ComplexityRoot.Mutation.SendMessages == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_sendMessages_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SendMessages(childComplexity, args["input"].(model.SendMessagesInput)), true
+	case "Mutation.setMessageQueueRedrive":
+		if e.ComplexityRoot.Mutation.SetMessageQueueRedrive == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setMessageQueueRedrive_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetMessageQueueRedrive(childComplexity, args["input"].(model.SetMessageQueueRedriveInput)), true
+	case "Mutation.setMessageVisibility":
+		if e.ComplexityRoot.Mutation.SetMessageVisibility == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setMessageVisibility_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetMessageVisibility(childComplexity, args["input"].(model.SetMessageVisibilityInput)), true
 	case "Mutation.setSearchStopWords":
 		if e.ComplexityRoot.Mutation.SetSearchStopWords == nil {
 			break
@@ -2272,6 +2791,20 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PartitionState.Retention(childComplexity), true
 
+	case "PopMessagesPayload.messages":
+		if e.ComplexityRoot.PopMessagesPayload.Messages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PopMessagesPayload.Messages(childComplexity), true
+
+	case "PurgeMessageQueuePayload.purged":
+		if e.ComplexityRoot.PurgeMessageQueuePayload.Purged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PurgeMessageQueuePayload.Purged(childComplexity), true
+
 	case "Query.apiKeys":
 		if e.ComplexityRoot.Query.APIKeys == nil {
 			break
@@ -2391,6 +2924,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.MaintenanceRuns(childComplexity, args["first"].(int), args["task"].(*string)), true
+	case "Query.messageQueue":
+		if e.ComplexityRoot.Query.MessageQueue == nil {
+			break
+		}
+
+		args, err := ec.field_Query_messageQueue_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.MessageQueue(childComplexity, args["name"].(string)), true
+	case "Query.messageQueues":
+		if e.ComplexityRoot.Query.MessageQueues == nil {
+			break
+		}
+
+		args, err := ec.field_Query_messageQueues_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.MessageQueues(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
 			break
@@ -2569,6 +3124,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.WebhookHealth(childComplexity, args["hours"].(int)), true
+
+	case "ReadMessagesPayload.messages":
+		if e.ComplexityRoot.ReadMessagesPayload.Messages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReadMessagesPayload.Messages(childComplexity), true
 
 	case "RedeliverWebhookPayload.delivery":
 		if e.ComplexityRoot.RedeliverWebhookPayload.Delivery == nil {
@@ -3017,6 +3579,59 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SearchSynonymsEdge.Node(childComplexity), true
 
+	case "SendMessagePayload.id":
+		if e.ComplexityRoot.SendMessagePayload.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendMessagePayload.ID(childComplexity), true
+
+	case "SendMessageResult.error":
+		if e.ComplexityRoot.SendMessageResult.Error == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendMessageResult.Error(childComplexity), true
+	case "SendMessageResult.id":
+		if e.ComplexityRoot.SendMessageResult.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendMessageResult.ID(childComplexity), true
+	case "SendMessageResult.index":
+		if e.ComplexityRoot.SendMessageResult.Index == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendMessageResult.Index(childComplexity), true
+
+	case "SendMessagesPayload.results":
+		if e.ComplexityRoot.SendMessagesPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendMessagesPayload.Results(childComplexity), true
+	case "SendMessagesPayload.sent":
+		if e.ComplexityRoot.SendMessagesPayload.Sent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendMessagesPayload.Sent(childComplexity), true
+
+	case "SetMessageQueueRedrivePayload.queue":
+		if e.ComplexityRoot.SetMessageQueueRedrivePayload.Queue == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetMessageQueueRedrivePayload.Queue(childComplexity), true
+
+	case "SetMessageVisibilityPayload.messages":
+		if e.ComplexityRoot.SetMessageVisibilityPayload.Messages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetMessageVisibilityPayload.Messages(childComplexity), true
+
 	case "SetSearchStopWordsPayload.settings":
 		if e.ComplexityRoot.SetSearchStopWordsPayload.Settings == nil {
 			break
@@ -3148,6 +3763,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.JobUpdates(childComplexity, args["ids"].([]string), args["types"].([]string), args["statuses"].([]job.State), args["after"].(*string)), true
+	case "Subscription.messages":
+		if e.ComplexityRoot.Subscription.Messages == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_messages_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.Messages(childComplexity, args["queue"].(string), args["visibilitySeconds"].(int), args["prefetch"].(int)), true
 
 	case "TableSize.deadRows":
 		if e.ComplexityRoot.TableSize.DeadRows == nil {
@@ -3684,15 +4310,21 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		ec.unmarshalInputArchiveMessageInput,
+		ec.unmarshalInputArchiveMessagesInput,
 		ec.unmarshalInputBoundingBoxInput,
 		ec.unmarshalInputCancelJobInput,
 		ec.unmarshalInputCreateApiKeyInput,
 		ec.unmarshalInputCreateDocumentInput,
 		ec.unmarshalInputCreateDocumentsInput,
+		ec.unmarshalInputCreateMessageQueueInput,
 		ec.unmarshalInputCreateUserInput,
 		ec.unmarshalInputCreateWebhookEndpointInput,
 		ec.unmarshalInputDecryptJobPayloadInput,
 		ec.unmarshalInputDeleteDocumentInput,
+		ec.unmarshalInputDeleteMessageInput,
+		ec.unmarshalInputDeleteMessageQueueInput,
+		ec.unmarshalInputDeleteMessagesInput,
 		ec.unmarshalInputDeleteWebhookEndpointInput,
 		ec.unmarshalInputDocumentFilter,
 		ec.unmarshalInputEncryptJobPayloadInput,
@@ -3703,15 +4335,24 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputIntFilter,
 		ec.unmarshalInputJobFilter,
 		ec.unmarshalInputJobStatusFilter,
+		ec.unmarshalInputMessageInput,
+		ec.unmarshalInputMessageRef,
 		ec.unmarshalInputNearInput,
 		ec.unmarshalInputPathFacetInput,
 		ec.unmarshalInputPathFilter,
+		ec.unmarshalInputPopMessagesInput,
+		ec.unmarshalInputPurgeMessageQueueInput,
+		ec.unmarshalInputReadMessagesInput,
 		ec.unmarshalInputRedeliverWebhookInput,
 		ec.unmarshalInputRedeliverWebhooksInput,
 		ec.unmarshalInputRemoveSearchSynonymsInput,
 		ec.unmarshalInputRetryJobInput,
 		ec.unmarshalInputRevokeApiKeyInput,
 		ec.unmarshalInputRotateWebhookSecretInput,
+		ec.unmarshalInputSendMessageInput,
+		ec.unmarshalInputSendMessagesInput,
+		ec.unmarshalInputSetMessageQueueRedriveInput,
+		ec.unmarshalInputSetMessageVisibilityInput,
 		ec.unmarshalInputSetSearchStopWordsInput,
 		ec.unmarshalInputSetSearchSynonymsInput,
 		ec.unmarshalInputSetWebhookInput,
@@ -4958,6 +5599,395 @@ type RetryJobPayload {
   job: Job!
 }
 `, BuiltIn: false},
+	{Name: "../schema/message.graphqls", Input: `"How a queue is stored."
+enum MessageQueueKind {
+  "Safe: what was sent survives a crash."
+  STANDARD
+  "Faster; empty after a crash of the database."
+  UNLOGGED
+  "In parts by number or time, of which old ones are dropped as a whole."
+  PARTITIONED
+}
+
+"A queue of messages. Each is delivered at least once: a read hides it for a while, and unless it is archived or deleted by then it can be read again."
+type MessageQueue {
+  "Unique for the tenant."
+  name: String!
+  "How it is stored."
+  kind: MessageQueueKind!
+  "A message that was read so often goes to the dead letter queue when it would be read once more; null for no such rule."
+  maxReads: Int
+  "Where such messages go."
+  deadLetterQueue: String
+  "What it holds now. Counts all its messages."
+  metrics: MessageQueueMetrics!
+  "When it was made."
+  createdAt: Time!
+}
+
+"What a queue holds at one moment."
+type MessageQueueMetrics {
+  "All messages."
+  length: Int64!
+  "Those that can be read now."
+  visible: Int64!
+  "Those that cannot: somebody has read them, or they are delayed."
+  hidden: Int64!
+  "Seconds since the oldest was sent, null when it is empty."
+  oldestAgeSeconds: Int
+  "Seconds since the newest was sent, null when it is empty."
+  newestAgeSeconds: Int
+  "Messages sent since the queue was made."
+  total: Int64!
+  "Messages in the archive."
+  archived: Int64!
+  "The moment."
+  at: Time!
+}
+
+"One queue and its place in the list."
+type MessageQueueEdge {
+  "The queue."
+  node: MessageQueue!
+  "The place, for ` + "`" + `after` + "`" + ` and ` + "`" + `before` + "`" + `."
+  cursor: String!
+}
+
+"A page of queues."
+type MessageQueueConnection {
+  "The queues with their cursors."
+  edges: [MessageQueueEdge!]!
+  "The queues."
+  nodes: [MessageQueue!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many queues there are. Counted only when asked for."
+  totalCount: Int!
+}
+
+"A message as a read returned it."
+type Message {
+  "The number, unique in its queue."
+  id: ID!
+  "The queue it was read from."
+  queue: String!
+  "What was sent."
+  payload: JSON!
+  "What was sent beside it, null for nothing."
+  headers: JSON
+  "How often it was read, this time included."
+  readCount: Int!
+  "Names this read: with it, archiving, deleting and hiding fail when somebody else has read the message since."
+  receipt: String!
+  "When it was sent."
+  enqueuedAt: Time!
+  "Hidden from other reads until then."
+  visibleAt: Time!
+}
+
+"A message with the moment at which it can be read."
+type MessageVisibility {
+  "The message."
+  id: ID!
+  "The moment."
+  visibleAt: Time!
+}
+
+extend type Query {
+  "One queue; null when there is none of that name."
+  messageQueue("The name." name: String!): MessageQueue @auth(scope: "messages:read")
+  "The queues by name."
+  messageQueues(
+    "How many after ` + "`" + `after` + "`" + `, 1 to 100; 20 without ` + "`" + `last` + "`" + `."
+    first: Int
+    "Start behind this cursor."
+    after: String
+    "How many before ` + "`" + `before` + "`" + `, 1 to 100."
+    last: Int
+    "End ahead of this cursor."
+    before: String
+  ): MessageQueueConnection! @auth(scope: "messages:read")
+}
+
+extend type Mutation {
+  "Makes a queue. Sending makes a standard one by itself."
+  createMessageQueue("The queue." input: CreateMessageQueueInput!): CreateMessageQueuePayload! @auth(scope: "messages:write")
+  "Drops a queue with all its messages and its archive."
+  deleteMessageQueue("Which." input: DeleteMessageQueueInput!): DeleteMessageQueuePayload! @auth(scope: "messages:write")
+  "Deletes all messages of a queue, hidden ones too. The archive stays."
+  purgeMessageQueue("Which." input: PurgeMessageQueueInput!): PurgeMessageQueuePayload! @auth(scope: "messages:write")
+  "Sets the rule by which messages that were read too often go to another queue."
+  setMessageQueueRedrive("The rule." input: SetMessageQueueRedriveInput!): SetMessageQueueRedrivePayload! @auth(scope: "messages:write")
+  "Sends a message. The queue is made on its first use."
+  sendMessage("The message." input: SendMessageInput!): SendMessagePayload! @auth(scope: "messages:write")
+  "Sends up to 1,000 messages in one go."
+  sendMessages("The messages." input: SendMessagesInput!): SendMessagesPayload! @auth(scope: "messages:write")
+  "Reads messages, oldest first, and hides them. A queue that is not there is empty."
+  readMessages("What to read." input: ReadMessagesInput!): ReadMessagesPayload! @auth(scope: "messages:consume")
+  "Reads messages, oldest first, and deletes them at once: delivered at most once."
+  popMessages("What to read." input: PopMessagesInput!): PopMessagesPayload! @auth(scope: "messages:consume")
+  "Hides messages for longer, or shows them at once."
+  setMessageVisibility("Which, and for how long." input: SetMessageVisibilityInput!): SetMessageVisibilityPayload! @auth(scope: "messages:consume")
+  "Takes a message out of the queue and keeps it in the queue's archive."
+  archiveMessage("Which." input: ArchiveMessageInput!): ArchiveMessagePayload! @auth(scope: "messages:consume")
+  "Archives up to 1,000 messages."
+  archiveMessages("Which." input: ArchiveMessagesInput!): ArchiveMessagesPayload! @auth(scope: "messages:consume")
+  "Deletes a message for good."
+  deleteMessage("Which." input: DeleteMessageInput!): DeleteMessagePayload! @auth(scope: "messages:consume")
+  "Deletes up to 1,000 messages for good."
+  deleteMessages("Which." input: DeleteMessagesInput!): DeleteMessagesPayload! @auth(scope: "messages:consume")
+}
+
+extend type Subscription {
+  """
+  Messages as they come, each read and hidden for this subscriber. Acknowledge each by ` + "`" + `archiveMessage` + "`" + ` or ` + "`" + `deleteMessage` + "`" + `: at most ` + "`" + `prefetch` + "`" + ` are
+  under way at a time. What is not acknowledged within ` + "`" + `visibilitySeconds` + "`" + `, or is under way when the subscription ends, is delivered
+  again, here or elsewhere. Several subscribers share the messages of a queue between them.
+  """
+  messages(
+    "The queue; it may be made later."
+    queue: String!
+    "How long a message is hidden from others, 1 to 43,200."
+    visibilitySeconds: Int! = 300
+    "How many may be under way, 1 to 100."
+    prefetch: Int! = 10
+  ): Message! @auth(scope: "messages:consume")
+}
+
+"A new queue. A tenant has at most 100."
+input CreateMessageQueueInput {
+  "1 to 31 characters: a small letter, then small letters, digits or _."
+  name: String!
+  "How it is stored."
+  kind: MessageQueueKind! = STANDARD
+  "Of a partitioned one: the size of a part, as a number of messages (` + "`" + `10000` + "`" + `, the default) or a time (` + "`" + `1 day` + "`" + `)."
+  partitionInterval: String
+  "Of a partitioned one: what is older, in messages (` + "`" + `1000000` + "`" + `, the default) or time, is dropped, read or not."
+  retention: String
+}
+
+"The new queue."
+type CreateMessageQueuePayload {
+  "The queue."
+  queue: MessageQueue!
+}
+
+"Which queue to drop."
+input DeleteMessageQueueInput {
+  "The name."
+  name: String!
+}
+
+"What was dropped."
+type DeleteMessageQueuePayload {
+  "The name."
+  name: String!
+}
+
+"Which queue to empty."
+input PurgeMessageQueueInput {
+  "The name."
+  name: String!
+}
+
+"What was deleted."
+type PurgeMessageQueuePayload {
+  "How many messages."
+  purged: Int64!
+}
+
+"A rule for messages that are read again and again. Without ` + "`" + `maxReads` + "`" + ` and ` + "`" + `deadLetterQueue` + "`" + ` it ends."
+input SetMessageQueueRedriveInput {
+  "The queue."
+  queue: String!
+  "How often a message may be read, 1 to 1,000."
+  maxReads: Int
+  "Where it then goes, with headers that tell where it came from; made when it is not there."
+  deadLetterQueue: String
+}
+
+"The queue as it is now."
+type SetMessageQueueRedrivePayload {
+  "The queue."
+  queue: MessageQueue!
+}
+
+"A message. With its headers it has at most 256 KiB."
+input SendMessageInput {
+  "The queue: 1 to 31 characters, a small letter, then small letters, digits or _."
+  queue: String!
+  "Any value."
+  payload: JSON!
+  "An object. ` + "`" + `x-pgmq-group` + "`" + ` names the message's group for the grouped reads of SQL."
+  headers: JSON
+  "Hidden for so many seconds at first, up to a year."
+  delaySeconds: Int
+  "Hidden until then; not together with ` + "`" + `delaySeconds` + "`" + `."
+  deliverAt: Time
+}
+
+"The new message."
+type SendMessagePayload {
+  "Its number."
+  id: ID!
+}
+
+"Messages for one queue."
+input SendMessagesInput {
+  "The queue."
+  queue: String!
+  "1 to 1,000."
+  messages: [MessageInput!]!
+  "What to do about a message that is not valid."
+  onError: OnError! = ALL_OR_NOTHING
+}
+
+"One of many messages. With its headers it has at most 256 KiB."
+input MessageInput {
+  "Any value."
+  payload: JSON!
+  "An object."
+  headers: JSON
+  "Hidden for so many seconds at first, up to a year."
+  delaySeconds: Int
+  "Hidden until then; not together with ` + "`" + `delaySeconds` + "`" + `."
+  deliverAt: Time
+}
+
+"What became of each message."
+type SendMessagesPayload {
+  "One per message, in the order given."
+  results: [SendMessageResult!]!
+  "How many were sent."
+  sent: Int!
+}
+
+"What became of one message."
+type SendMessageResult {
+  "Its place in the list, from 0."
+  index: Int!
+  "Its number, null when it was not valid."
+  id: ID
+  "What is wrong with it, null when nothing is."
+  error: RowError
+}
+
+"What to read."
+input ReadMessagesInput {
+  "The queue."
+  queue: String!
+  "How many at most, 1 to 100."
+  limit: Int! = 10
+  "How long they are hidden from other reads, 0 to 43,200."
+  visibilitySeconds: Int! = 300
+  "Wait so long for a message when there is none, 0 to 20."
+  waitSeconds: Int! = 0
+}
+
+"What was read."
+type ReadMessagesPayload {
+  "The messages."
+  messages: [Message!]! @listSize(assumedSize: 100)
+}
+
+"What to read and delete."
+input PopMessagesInput {
+  "The queue."
+  queue: String!
+  "How many at most, 1 to 100."
+  limit: Int! = 1
+}
+
+"What was read and deleted."
+type PopMessagesPayload {
+  "The messages."
+  messages: [Message!]! @listSize(assumedSize: 100)
+}
+
+"A message, and with a receipt one read of it."
+input MessageRef {
+  "The message."
+  id: ID!
+  "The receipt of the read."
+  receipt: String
+}
+
+"Which messages, and for how long."
+input SetMessageVisibilityInput {
+  "The queue."
+  queue: String!
+  "1 to 1,000."
+  messages: [MessageRef!]!
+  "Hidden for so many seconds from now, 0 to 43,200; 0 shows them at once."
+  visibilitySeconds: Int!
+}
+
+"What was changed."
+type SetMessageVisibilityPayload {
+  "Those of the messages that were there."
+  messages: [MessageVisibility!]! @listSize(assumedSize: 100)
+}
+
+"Which message to archive."
+input ArchiveMessageInput {
+  "The queue."
+  queue: String!
+  "The message."
+  id: ID!
+  "The receipt of the read."
+  receipt: String
+}
+
+"What was archived."
+type ArchiveMessagePayload {
+  "The message."
+  id: ID!
+}
+
+"Which messages to archive."
+input ArchiveMessagesInput {
+  "The queue."
+  queue: String!
+  "1 to 1,000."
+  messages: [MessageRef!]!
+}
+
+"What was archived."
+type ArchiveMessagesPayload {
+  "Those of the messages that were there."
+  ids: [ID!]!
+}
+
+"Which message to delete."
+input DeleteMessageInput {
+  "The queue."
+  queue: String!
+  "The message."
+  id: ID!
+  "The receipt of the read."
+  receipt: String
+}
+
+"What was deleted."
+type DeleteMessagePayload {
+  "The message."
+  id: ID!
+}
+
+"Which messages to delete."
+input DeleteMessagesInput {
+  "The queue."
+  queue: String!
+  "1 to 1,000."
+  messages: [MessageRef!]!
+}
+
+"What was deleted."
+type DeleteMessagesPayload {
+  "Those of the messages that were there."
+  ids: [ID!]!
+}
+`, BuiltIn: false},
 	{Name: "../schema/operator.graphqls", Input: `"A statement of the whole server that took much time, by pg_stat_statements."
 type SlowQuery {
   "The statement's number in pg_stat_statements."
@@ -5953,6 +6983,22 @@ func (ec *executionContext) childFields_ApiKey(ctx context.Context, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type ApiKey", field.Name)
 }
 
+func (ec *executionContext) childFields_ArchiveMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ArchiveMessagePayload_id(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ArchiveMessagePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ArchiveMessagesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ids":
+		return ec.fieldContext_ArchiveMessagesPayload_ids(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ArchiveMessagesPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_AuditSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "isLoaded":
@@ -6037,6 +7083,14 @@ func (ec *executionContext) childFields_CreateDocumentsPayload(ctx context.Conte
 	return nil, fmt.Errorf("no field named %q was found under type CreateDocumentsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_CreateMessageQueuePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "queue":
+		return ec.fieldContext_CreateMessageQueuePayload_queue(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateMessageQueuePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "user":
@@ -6103,6 +7157,30 @@ func (ec *executionContext) childFields_DeleteDocumentPayload(ctx context.Contex
 		return ec.fieldContext_DeleteDocumentPayload_id(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteDocumentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DeleteMessagePayload_id(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteMessagePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteMessageQueuePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_DeleteMessageQueuePayload_name(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteMessageQueuePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteMessagesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ids":
+		return ec.fieldContext_DeleteMessagesPayload_ids(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteMessagesPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteWebhookEndpointPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6455,6 +7533,102 @@ func (ec *executionContext) childFields_MaintenanceRun(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type MaintenanceRun", field.Name)
 }
 
+func (ec *executionContext) childFields_Message(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Message_id(ctx, field)
+	case "queue":
+		return ec.fieldContext_Message_queue(ctx, field)
+	case "payload":
+		return ec.fieldContext_Message_payload(ctx, field)
+	case "headers":
+		return ec.fieldContext_Message_headers(ctx, field)
+	case "readCount":
+		return ec.fieldContext_Message_readCount(ctx, field)
+	case "receipt":
+		return ec.fieldContext_Message_receipt(ctx, field)
+	case "enqueuedAt":
+		return ec.fieldContext_Message_enqueuedAt(ctx, field)
+	case "visibleAt":
+		return ec.fieldContext_Message_visibleAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Message", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageQueue(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_MessageQueue_name(ctx, field)
+	case "kind":
+		return ec.fieldContext_MessageQueue_kind(ctx, field)
+	case "maxReads":
+		return ec.fieldContext_MessageQueue_maxReads(ctx, field)
+	case "deadLetterQueue":
+		return ec.fieldContext_MessageQueue_deadLetterQueue(ctx, field)
+	case "metrics":
+		return ec.fieldContext_MessageQueue_metrics(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_MessageQueue_createdAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageQueue", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageQueueConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_MessageQueueConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_MessageQueueConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_MessageQueueConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_MessageQueueConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageQueueConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageQueueEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_MessageQueueEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_MessageQueueEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageQueueEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageQueueMetrics(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "length":
+		return ec.fieldContext_MessageQueueMetrics_length(ctx, field)
+	case "visible":
+		return ec.fieldContext_MessageQueueMetrics_visible(ctx, field)
+	case "hidden":
+		return ec.fieldContext_MessageQueueMetrics_hidden(ctx, field)
+	case "oldestAgeSeconds":
+		return ec.fieldContext_MessageQueueMetrics_oldestAgeSeconds(ctx, field)
+	case "newestAgeSeconds":
+		return ec.fieldContext_MessageQueueMetrics_newestAgeSeconds(ctx, field)
+	case "total":
+		return ec.fieldContext_MessageQueueMetrics_total(ctx, field)
+	case "archived":
+		return ec.fieldContext_MessageQueueMetrics_archived(ctx, field)
+	case "at":
+		return ec.fieldContext_MessageQueueMetrics_at(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageQueueMetrics", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageVisibility(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_MessageVisibility_id(ctx, field)
+	case "visibleAt":
+		return ec.fieldContext_MessageVisibility_visibleAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageVisibility", field.Name)
+}
+
 func (ec *executionContext) childFields_MetadataFacet(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -6513,6 +7687,30 @@ func (ec *executionContext) childFields_PartitionState(ctx context.Context, fiel
 		return ec.fieldContext_PartitionState_detached(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PartitionState", field.Name)
+}
+
+func (ec *executionContext) childFields_PopMessagesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "messages":
+		return ec.fieldContext_PopMessagesPayload_messages(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PopMessagesPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_PurgeMessageQueuePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "purged":
+		return ec.fieldContext_PurgeMessageQueuePayload_purged(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PurgeMessageQueuePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReadMessagesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "messages":
+		return ec.fieldContext_ReadMessagesPayload_messages(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReadMessagesPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RedeliverWebhookPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6793,6 +7991,52 @@ func (ec *executionContext) childFields_SearchSynonymsEdge(ctx context.Context, 
 		return ec.fieldContext_SearchSynonymsEdge_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SearchSynonymsEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_SendMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_SendMessagePayload_id(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SendMessagePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SendMessageResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "index":
+		return ec.fieldContext_SendMessageResult_index(ctx, field)
+	case "id":
+		return ec.fieldContext_SendMessageResult_id(ctx, field)
+	case "error":
+		return ec.fieldContext_SendMessageResult_error(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SendMessageResult", field.Name)
+}
+
+func (ec *executionContext) childFields_SendMessagesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_SendMessagesPayload_results(ctx, field)
+	case "sent":
+		return ec.fieldContext_SendMessagesPayload_sent(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SendMessagesPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetMessageQueueRedrivePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "queue":
+		return ec.fieldContext_SetMessageQueueRedrivePayload_queue(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetMessageQueueRedrivePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetMessageVisibilityPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "messages":
+		return ec.fieldContext_SetMessageVisibilityPayload_messages(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetMessageVisibilityPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SetSearchStopWordsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7381,6 +8625,34 @@ func (ec *executionContext) field_Dashboard_stats_args(ctx context.Context, rawA
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_archiveMessage_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ArchiveMessageInput, error) {
+			return ec.unmarshalNArchiveMessageInput2stackforgeᚋgraphᚋmodelᚐArchiveMessageInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_archiveMessages_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ArchiveMessagesInput, error) {
+			return ec.unmarshalNArchiveMessagesInput2stackforgeᚋgraphᚋmodelᚐArchiveMessagesInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_cancelJob_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -7429,6 +8701,20 @@ func (ec *executionContext) field_Mutation_createDocuments_args(ctx context.Cont
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.CreateDocumentsInput, error) {
 			return ec.unmarshalNCreateDocumentsInput2stackforgeᚋgraphᚋmodelᚐCreateDocumentsInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_createMessageQueue_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CreateMessageQueueInput, error) {
+			return ec.unmarshalNCreateMessageQueueInput2stackforgeᚋgraphᚋmodelᚐCreateMessageQueueInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -7493,6 +8779,48 @@ func (ec *executionContext) field_Mutation_deleteDocument_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_deleteMessageQueue_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.DeleteMessageQueueInput, error) {
+			return ec.unmarshalNDeleteMessageQueueInput2stackforgeᚋgraphᚋmodelᚐDeleteMessageQueueInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_deleteMessage_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.DeleteMessageInput, error) {
+			return ec.unmarshalNDeleteMessageInput2stackforgeᚋgraphᚋmodelᚐDeleteMessageInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_deleteMessages_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.DeleteMessagesInput, error) {
+			return ec.unmarshalNDeleteMessagesInput2stackforgeᚋgraphᚋmodelᚐDeleteMessagesInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_deleteWebhookEndpoint_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -7541,6 +8869,48 @@ func (ec *executionContext) field_Mutation_enqueueJobs_args(ctx context.Context,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.EnqueueJobsInput, error) {
 			return ec.unmarshalNEnqueueJobsInput2stackforgeᚋgraphᚋmodelᚐEnqueueJobsInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_popMessages_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.PopMessagesInput, error) {
+			return ec.unmarshalNPopMessagesInput2stackforgeᚋgraphᚋmodelᚐPopMessagesInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_purgeMessageQueue_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.PurgeMessageQueueInput, error) {
+			return ec.unmarshalNPurgeMessageQueueInput2stackforgeᚋgraphᚋmodelᚐPurgeMessageQueueInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_readMessages_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ReadMessagesInput, error) {
+			return ec.unmarshalNReadMessagesInput2stackforgeᚋgraphᚋmodelᚐReadMessagesInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -7625,6 +8995,62 @@ func (ec *executionContext) field_Mutation_rotateWebhookSecret_args(ctx context.
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.RotateWebhookSecretInput, error) {
 			return ec.unmarshalNRotateWebhookSecretInput2stackforgeᚋgraphᚋmodelᚐRotateWebhookSecretInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_sendMessage_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.SendMessageInput, error) {
+			return ec.unmarshalNSendMessageInput2stackforgeᚋgraphᚋmodelᚐSendMessageInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_sendMessages_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.SendMessagesInput, error) {
+			return ec.unmarshalNSendMessagesInput2stackforgeᚋgraphᚋmodelᚐSendMessagesInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_setMessageQueueRedrive_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.SetMessageQueueRedriveInput, error) {
+			return ec.unmarshalNSetMessageQueueRedriveInput2stackforgeᚋgraphᚋmodelᚐSetMessageQueueRedriveInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_setMessageVisibility_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.SetMessageVisibilityInput, error) {
+			return ec.unmarshalNSetMessageVisibilityInput2stackforgeᚋgraphᚋmodelᚐSetMessageVisibilityInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -7984,6 +9410,58 @@ func (ec *executionContext) field_Query_maintenanceRuns_args(ctx context.Context
 		return nil, err
 	}
 	args["task"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_messageQueue_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "name",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["name"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_messageQueues_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
 	return args, nil
 }
 
@@ -8519,6 +9997,36 @@ func (ec *executionContext) field_Subscription_jobUpdates_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Subscription_messages_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "queue",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["queue"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "visibilitySeconds",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["visibilitySeconds"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "prefetch",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["prefetch"] = arg2
+	return args, nil
+}
+
 func (ec *executionContext) field___Directive_args_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -8761,6 +10269,52 @@ func (ec *executionContext) _ApiKey_lastUsedAt(ctx context.Context, field graphq
 }
 func (ec *executionContext) fieldContext_ApiKey_lastUsedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ApiKey", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _ArchiveMessagePayload_id(ctx context.Context, field graphql.CollectedField, obj *model.ArchiveMessagePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ArchiveMessagePayload_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ArchiveMessagePayload_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ArchiveMessagePayload", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _ArchiveMessagesPayload_ids(ctx context.Context, field graphql.CollectedField, obj *model.ArchiveMessagesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ArchiveMessagesPayload_ids(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ids, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNID2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ArchiveMessagesPayload_ids(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ArchiveMessagesPayload", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func (ec *executionContext) _AuditSettings_isLoaded(ctx context.Context, field graphql.CollectedField, obj *operator.AuditSettings) (ret graphql.Marshaler) {
@@ -9300,6 +10854,38 @@ func (ec *executionContext) fieldContext_CreateDocumentsPayload_created(_ contex
 	return graphql.NewScalarFieldContext("CreateDocumentsPayload", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func (ec *executionContext) _CreateMessageQueuePayload_queue(ctx context.Context, field graphql.CollectedField, obj *model.CreateMessageQueuePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateMessageQueuePayload_queue(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Queue, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v message.Queue) graphql.Marshaler {
+			return ec.marshalNMessageQueue2stackforgeᚋrepoᚋmessageᚐQueue(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CreateMessageQueuePayload_queue(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateMessageQueuePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MessageQueue(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _CreateUserPayload_user(ctx context.Context, field graphql.CollectedField, obj *model.CreateUserPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9807,6 +11393,75 @@ func (ec *executionContext) _DeleteDocumentPayload_id(ctx context.Context, field
 }
 func (ec *executionContext) fieldContext_DeleteDocumentPayload_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeleteDocumentPayload", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _DeleteMessagePayload_id(ctx context.Context, field graphql.CollectedField, obj *model.DeleteMessagePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteMessagePayload_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteMessagePayload_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteMessagePayload", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _DeleteMessageQueuePayload_name(ctx context.Context, field graphql.CollectedField, obj *model.DeleteMessageQueuePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteMessageQueuePayload_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteMessageQueuePayload_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteMessageQueuePayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _DeleteMessagesPayload_ids(ctx context.Context, field graphql.CollectedField, obj *model.DeleteMessagesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteMessagesPayload_ids(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ids, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNID2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteMessagesPayload_ids(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteMessagesPayload", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func (ec *executionContext) _DeleteWebhookEndpointPayload_endpoint(ctx context.Context, field graphql.CollectedField, obj *model.DeleteWebhookEndpointPayload) (ret graphql.Marshaler) {
@@ -12538,6 +14193,741 @@ func (ec *executionContext) fieldContext_MaintenanceRun_failed(_ context.Context
 	return graphql.NewScalarFieldContext("MaintenanceRun", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+func (ec *executionContext) _Message_id(ctx context.Context, field graphql.CollectedField, obj *message.Message) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Message_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNID2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Message_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Message", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Message_queue(ctx context.Context, field graphql.CollectedField, obj *message.Message) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Message_queue(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Queue, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Message_queue(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Message", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Message_payload(ctx context.Context, field graphql.CollectedField, obj *message.Message) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Message_payload(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Payload, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalNJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Message_payload(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Message", field, false, false, errors.New("field of type JSON does not have child fields"))
+}
+
+func (ec *executionContext) _Message_headers(ctx context.Context, field graphql.CollectedField, obj *message.Message) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Message_headers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Headers, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalOJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Message_headers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Message", field, false, false, errors.New("field of type JSON does not have child fields"))
+}
+
+func (ec *executionContext) _Message_readCount(ctx context.Context, field graphql.CollectedField, obj *message.Message) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Message_readCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ReadCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Message_readCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Message", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _Message_receipt(ctx context.Context, field graphql.CollectedField, obj *message.Message) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Message_receipt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Receipt(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Message_receipt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Message", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Message_enqueuedAt(ctx context.Context, field graphql.CollectedField, obj *message.Message) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Message_enqueuedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EnqueuedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Message_enqueuedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Message", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _Message_visibleAt(ctx context.Context, field graphql.CollectedField, obj *message.Message) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Message_visibleAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.VisibleAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Message_visibleAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Message", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueue_name(ctx context.Context, field graphql.CollectedField, obj *message.Queue) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueue_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueue_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueue", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueue_kind(ctx context.Context, field graphql.CollectedField, obj *message.Queue) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueue_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v message.Kind) graphql.Marshaler {
+			return ec.marshalNMessageQueueKind2stackforgeᚋrepoᚋmessageᚐKind(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueue_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueue", field, false, false, errors.New("field of type MessageQueueKind does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueue_maxReads(ctx context.Context, field graphql.CollectedField, obj *message.Queue) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueue_maxReads(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MaxReads, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueue_maxReads(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueue", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueue_deadLetterQueue(ctx context.Context, field graphql.CollectedField, obj *message.Queue) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueue_deadLetterQueue(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeadLetterQueue, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueue_deadLetterQueue(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueue", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueue_metrics(ctx context.Context, field graphql.CollectedField, obj *message.Queue) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueue_metrics(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.MessageQueue().Metrics(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v message.Metrics) graphql.Marshaler {
+			return ec.marshalNMessageQueueMetrics2stackforgeᚋrepoᚋmessageᚐMetrics(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueue_metrics(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MessageQueue",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MessageQueueMetrics(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _MessageQueue_createdAt(ctx context.Context, field graphql.CollectedField, obj *message.Queue) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueue_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueue_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueue", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueueConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.MessageQueueConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []model.MessageQueueEdge) graphql.Marshaler {
+			return ec.marshalNMessageQueueEdge2ᚕstackforgeᚋgraphᚋmodelᚐMessageQueueEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MessageQueueConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MessageQueueEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _MessageQueueConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.MessageQueueConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []message.Queue) graphql.Marshaler {
+			return ec.marshalNMessageQueue2ᚕstackforgeᚋrepoᚋmessageᚐQueueᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MessageQueueConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MessageQueue(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _MessageQueueConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.MessageQueueConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2stackforgeᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MessageQueueConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _MessageQueueConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *model.MessageQueueConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.MessageQueueConnection().TotalCount(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueueConnection", field, true, true, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueueEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.MessageQueueEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v message.Queue) graphql.Marshaler {
+			return ec.marshalNMessageQueue2stackforgeᚋrepoᚋmessageᚐQueue(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MessageQueueEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MessageQueue(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _MessageQueueEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.MessageQueueEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueueEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueueMetrics_length(ctx context.Context, field graphql.CollectedField, obj *message.Metrics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueMetrics_length(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Length, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueMetrics_length(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueueMetrics", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueueMetrics_visible(ctx context.Context, field graphql.CollectedField, obj *message.Metrics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueMetrics_visible(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Visible, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueMetrics_visible(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueueMetrics", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueueMetrics_hidden(ctx context.Context, field graphql.CollectedField, obj *message.Metrics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueMetrics_hidden(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Hidden(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueMetrics_hidden(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueueMetrics", field, true, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueueMetrics_oldestAgeSeconds(ctx context.Context, field graphql.CollectedField, obj *message.Metrics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueMetrics_oldestAgeSeconds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OldestAgeSeconds, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueMetrics_oldestAgeSeconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueueMetrics", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueueMetrics_newestAgeSeconds(ctx context.Context, field graphql.CollectedField, obj *message.Metrics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueMetrics_newestAgeSeconds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NewestAgeSeconds, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueMetrics_newestAgeSeconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueueMetrics", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueueMetrics_total(ctx context.Context, field graphql.CollectedField, obj *message.Metrics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueMetrics_total(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Total, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueMetrics_total(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueueMetrics", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueueMetrics_archived(ctx context.Context, field graphql.CollectedField, obj *message.Metrics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueMetrics_archived(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Archived, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueMetrics_archived(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueueMetrics", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _MessageQueueMetrics_at(ctx context.Context, field graphql.CollectedField, obj *message.Metrics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageQueueMetrics_at(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageQueueMetrics_at(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageQueueMetrics", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _MessageVisibility_id(ctx context.Context, field graphql.CollectedField, obj *message.Visible) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageVisibility_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNID2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageVisibility_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageVisibility", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _MessageVisibility_visibleAt(ctx context.Context, field graphql.CollectedField, obj *message.Visible) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageVisibility_visibleAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.VisibleAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MessageVisibility_visibleAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageVisibility", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
 func (ec *executionContext) _MetadataFacet_key(ctx context.Context, field graphql.CollectedField, obj *search.MetadataFacet) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -13521,6 +15911,812 @@ func (ec *executionContext) fieldContext_Mutation_retryJob(ctx context.Context, 
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_retryJob_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_createMessageQueue(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createMessageQueue(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateMessageQueue(ctx, fc.Args["input"].(model.CreateMessageQueueInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:write")
+				if err != nil {
+					var zeroVal model.CreateMessageQueuePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.CreateMessageQueuePayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.CreateMessageQueuePayload) graphql.Marshaler {
+			return ec.marshalNCreateMessageQueuePayload2stackforgeᚋgraphᚋmodelᚐCreateMessageQueuePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createMessageQueue(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CreateMessageQueuePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createMessageQueue_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteMessageQueue(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteMessageQueue(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteMessageQueue(ctx, fc.Args["input"].(model.DeleteMessageQueueInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:write")
+				if err != nil {
+					var zeroVal model.DeleteMessageQueuePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.DeleteMessageQueuePayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.DeleteMessageQueuePayload) graphql.Marshaler {
+			return ec.marshalNDeleteMessageQueuePayload2stackforgeᚋgraphᚋmodelᚐDeleteMessageQueuePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteMessageQueue(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DeleteMessageQueuePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteMessageQueue_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_purgeMessageQueue(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_purgeMessageQueue(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().PurgeMessageQueue(ctx, fc.Args["input"].(model.PurgeMessageQueueInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:write")
+				if err != nil {
+					var zeroVal model.PurgeMessageQueuePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.PurgeMessageQueuePayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.PurgeMessageQueuePayload) graphql.Marshaler {
+			return ec.marshalNPurgeMessageQueuePayload2stackforgeᚋgraphᚋmodelᚐPurgeMessageQueuePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_purgeMessageQueue(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PurgeMessageQueuePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_purgeMessageQueue_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_setMessageQueueRedrive(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_setMessageQueueRedrive(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetMessageQueueRedrive(ctx, fc.Args["input"].(model.SetMessageQueueRedriveInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:write")
+				if err != nil {
+					var zeroVal model.SetMessageQueueRedrivePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.SetMessageQueueRedrivePayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.SetMessageQueueRedrivePayload) graphql.Marshaler {
+			return ec.marshalNSetMessageQueueRedrivePayload2stackforgeᚋgraphᚋmodelᚐSetMessageQueueRedrivePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_setMessageQueueRedrive(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SetMessageQueueRedrivePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_setMessageQueueRedrive_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_sendMessage(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_sendMessage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SendMessage(ctx, fc.Args["input"].(model.SendMessageInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:write")
+				if err != nil {
+					var zeroVal model.SendMessagePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.SendMessagePayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.SendMessagePayload) graphql.Marshaler {
+			return ec.marshalNSendMessagePayload2stackforgeᚋgraphᚋmodelᚐSendMessagePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_sendMessage(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SendMessagePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_sendMessage_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_sendMessages(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_sendMessages(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SendMessages(ctx, fc.Args["input"].(model.SendMessagesInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:write")
+				if err != nil {
+					var zeroVal model.SendMessagesPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.SendMessagesPayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.SendMessagesPayload) graphql.Marshaler {
+			return ec.marshalNSendMessagesPayload2stackforgeᚋgraphᚋmodelᚐSendMessagesPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_sendMessages(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SendMessagesPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_sendMessages_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_readMessages(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_readMessages(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ReadMessages(ctx, fc.Args["input"].(model.ReadMessagesInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:consume")
+				if err != nil {
+					var zeroVal model.ReadMessagesPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.ReadMessagesPayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.ReadMessagesPayload) graphql.Marshaler {
+			return ec.marshalNReadMessagesPayload2stackforgeᚋgraphᚋmodelᚐReadMessagesPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_readMessages(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReadMessagesPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_readMessages_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_popMessages(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_popMessages(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().PopMessages(ctx, fc.Args["input"].(model.PopMessagesInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:consume")
+				if err != nil {
+					var zeroVal model.PopMessagesPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.PopMessagesPayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.PopMessagesPayload) graphql.Marshaler {
+			return ec.marshalNPopMessagesPayload2stackforgeᚋgraphᚋmodelᚐPopMessagesPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_popMessages(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PopMessagesPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_popMessages_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_setMessageVisibility(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_setMessageVisibility(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetMessageVisibility(ctx, fc.Args["input"].(model.SetMessageVisibilityInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:consume")
+				if err != nil {
+					var zeroVal model.SetMessageVisibilityPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.SetMessageVisibilityPayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.SetMessageVisibilityPayload) graphql.Marshaler {
+			return ec.marshalNSetMessageVisibilityPayload2stackforgeᚋgraphᚋmodelᚐSetMessageVisibilityPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_setMessageVisibility(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SetMessageVisibilityPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_setMessageVisibility_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_archiveMessage(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_archiveMessage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ArchiveMessage(ctx, fc.Args["input"].(model.ArchiveMessageInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:consume")
+				if err != nil {
+					var zeroVal model.ArchiveMessagePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.ArchiveMessagePayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.ArchiveMessagePayload) graphql.Marshaler {
+			return ec.marshalNArchiveMessagePayload2stackforgeᚋgraphᚋmodelᚐArchiveMessagePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_archiveMessage(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ArchiveMessagePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_archiveMessage_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_archiveMessages(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_archiveMessages(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ArchiveMessages(ctx, fc.Args["input"].(model.ArchiveMessagesInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:consume")
+				if err != nil {
+					var zeroVal model.ArchiveMessagesPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.ArchiveMessagesPayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.ArchiveMessagesPayload) graphql.Marshaler {
+			return ec.marshalNArchiveMessagesPayload2stackforgeᚋgraphᚋmodelᚐArchiveMessagesPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_archiveMessages(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ArchiveMessagesPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_archiveMessages_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteMessage(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteMessage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteMessage(ctx, fc.Args["input"].(model.DeleteMessageInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:consume")
+				if err != nil {
+					var zeroVal model.DeleteMessagePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.DeleteMessagePayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.DeleteMessagePayload) graphql.Marshaler {
+			return ec.marshalNDeleteMessagePayload2stackforgeᚋgraphᚋmodelᚐDeleteMessagePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteMessage(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DeleteMessagePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteMessage_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteMessages(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteMessages(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteMessages(ctx, fc.Args["input"].(model.DeleteMessagesInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:consume")
+				if err != nil {
+					var zeroVal model.DeleteMessagesPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.DeleteMessagesPayload
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.DeleteMessagesPayload) graphql.Marshaler {
+			return ec.marshalNDeleteMessagesPayload2stackforgeᚋgraphᚋmodelᚐDeleteMessagesPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteMessages(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DeleteMessagesPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteMessages_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -14581,6 +17777,61 @@ func (ec *executionContext) fieldContext_PartitionState_detached(_ context.Conte
 	return graphql.NewScalarFieldContext("PartitionState", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func (ec *executionContext) _PopMessagesPayload_messages(ctx context.Context, field graphql.CollectedField, obj *model.PopMessagesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PopMessagesPayload_messages(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Messages, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []message.Message) graphql.Marshaler {
+			return ec.marshalNMessage2ᚕstackforgeᚋrepoᚋmessageᚐMessageᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PopMessagesPayload_messages(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PopMessagesPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Message(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _PurgeMessageQueuePayload_purged(ctx context.Context, field graphql.CollectedField, obj *model.PurgeMessageQueuePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PurgeMessageQueuePayload_purged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Purged, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PurgeMessageQueuePayload_purged(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PurgeMessageQueuePayload", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
 func (ec *executionContext) _Query_viewer(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -15437,6 +18688,130 @@ func (ec *executionContext) fieldContext_Query_jobTypes(_ context.Context, field
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_JobType(ctx, field)
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_messageQueue(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_messageQueue(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().MessageQueue(ctx, fc.Args["name"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:read")
+				if err != nil {
+					var zeroVal *message.Queue
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal *message.Queue
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *message.Queue) graphql.Marshaler {
+			return ec.marshalOMessageQueue2ᚖstackforgeᚋrepoᚋmessageᚐQueue(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_messageQueue(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MessageQueue(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_messageQueue_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_messageQueues(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_messageQueues(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().MessageQueues(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:read")
+				if err != nil {
+					var zeroVal model.MessageQueueConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal model.MessageQueueConnection
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v model.MessageQueueConnection) graphql.Marshaler {
+			return ec.marshalNMessageQueueConnection2stackforgeᚋgraphᚋmodelᚐMessageQueueConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_messageQueues(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MessageQueueConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_messageQueues_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -16394,6 +19769,38 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields___Schema(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ReadMessagesPayload_messages(ctx context.Context, field graphql.CollectedField, obj *model.ReadMessagesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReadMessagesPayload_messages(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Messages, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []message.Message) graphql.Marshaler {
+			return ec.marshalNMessage2ᚕstackforgeᚋrepoᚋmessageᚐMessageᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReadMessagesPayload_messages(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ReadMessagesPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Message(ctx, field)
 		},
 	}
 	return fc, nil
@@ -18242,6 +21649,226 @@ func (ec *executionContext) fieldContext_SearchSynonymsEdge_cursor(_ context.Con
 	return graphql.NewScalarFieldContext("SearchSynonymsEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _SendMessagePayload_id(ctx context.Context, field graphql.CollectedField, obj *model.SendMessagePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SendMessagePayload_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SendMessagePayload_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SendMessagePayload", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _SendMessageResult_index(ctx context.Context, field graphql.CollectedField, obj *model.SendMessageResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SendMessageResult_index(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Index, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SendMessageResult_index(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SendMessageResult", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _SendMessageResult_id(ctx context.Context, field graphql.CollectedField, obj *model.SendMessageResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SendMessageResult_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SendMessageResult_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SendMessageResult", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _SendMessageResult_error(ctx context.Context, field graphql.CollectedField, obj *model.SendMessageResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SendMessageResult_error(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Error, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.RowError) graphql.Marshaler {
+			return ec.marshalORowError2ᚖstackforgeᚋgraphᚋmodelᚐRowError(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SendMessageResult_error(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SendMessageResult",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RowError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SendMessagesPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.SendMessagesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SendMessagesPayload_results(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Results, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []model.SendMessageResult) graphql.Marshaler {
+			return ec.marshalNSendMessageResult2ᚕstackforgeᚋgraphᚋmodelᚐSendMessageResultᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SendMessagesPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SendMessagesPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SendMessageResult(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SendMessagesPayload_sent(ctx context.Context, field graphql.CollectedField, obj *model.SendMessagesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SendMessagesPayload_sent(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Sent, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SendMessagesPayload_sent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SendMessagesPayload", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _SetMessageQueueRedrivePayload_queue(ctx context.Context, field graphql.CollectedField, obj *model.SetMessageQueueRedrivePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SetMessageQueueRedrivePayload_queue(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Queue, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v message.Queue) graphql.Marshaler {
+			return ec.marshalNMessageQueue2stackforgeᚋrepoᚋmessageᚐQueue(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SetMessageQueueRedrivePayload_queue(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetMessageQueueRedrivePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MessageQueue(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SetMessageVisibilityPayload_messages(ctx context.Context, field graphql.CollectedField, obj *model.SetMessageVisibilityPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SetMessageVisibilityPayload_messages(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Messages, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []message.Visible) graphql.Marshaler {
+			return ec.marshalNMessageVisibility2ᚕstackforgeᚋrepoᚋmessageᚐVisibleᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SetMessageVisibilityPayload_messages(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetMessageVisibilityPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MessageVisibility(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _SetSearchStopWordsPayload_settings(ctx context.Context, field graphql.CollectedField, obj *model.SetSearchStopWordsPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -18771,6 +22398,68 @@ func (ec *executionContext) fieldContext_Subscription_jobUpdates(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Subscription_jobUpdates_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_messages(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_messages(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().Messages(ctx, fc.Args["queue"].(string), fc.Args["visibilitySeconds"].(int), fc.Args["prefetch"].(int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				scope, err := ec.unmarshalNString2string(ctx, "messages:consume")
+				if err != nil {
+					var zeroVal message.Message
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal message.Message
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, scope)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v message.Message) graphql.Marshaler {
+			return ec.marshalNMessage2stackforgeᚋrepoᚋmessageᚐMessage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_messages(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Message(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_messages_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -21953,6 +25642,87 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputArchiveMessageInput(ctx context.Context, obj any) (model.ArchiveMessageInput, error) {
+	var it model.ArchiveMessageInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"queue", "id", "receipt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "queue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("queue"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Queue = data
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "receipt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("receipt"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Receipt = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputArchiveMessagesInput(ctx context.Context, obj any) (model.ArchiveMessagesInput, error) {
+	var it model.ArchiveMessagesInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"queue", "messages"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "queue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("queue"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Queue = data
+		case "messages":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("messages"))
+			data, err := ec.unmarshalNMessageRef2ᚕstackforgeᚋgraphᚋmodelᚐMessageRefᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Messages = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputBoundingBoxInput(ctx context.Context, obj any) (model.BoundingBoxInput, error) {
 	var it model.BoundingBoxInput
 	if obj == nil {
@@ -22212,6 +25982,61 @@ func (ec *executionContext) unmarshalInputCreateDocumentsInput(ctx context.Conte
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputCreateMessageQueueInput(ctx context.Context, obj any) (model.CreateMessageQueueInput, error) {
+	var it model.CreateMessageQueueInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["kind"]; !present {
+		asMap["kind"] = "STANDARD"
+	}
+
+	fieldsInOrder := [...]string{"name", "kind", "partitionInterval", "retention"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalNMessageQueueKind2stackforgeᚋrepoᚋmessageᚐKind(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = data
+		case "partitionInterval":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("partitionInterval"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PartitionInterval = graphql.OmittableOf(data)
+		case "retention":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retention"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Retention = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputCreateUserInput(ctx context.Context, obj any) (model.CreateUserInput, error) {
 	var it model.CreateUserInput
 	if obj == nil {
@@ -22376,6 +26201,117 @@ func (ec *executionContext) unmarshalInputDeleteDocumentInput(ctx context.Contex
 				return it, err
 			}
 			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputDeleteMessageInput(ctx context.Context, obj any) (model.DeleteMessageInput, error) {
+	var it model.DeleteMessageInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"queue", "id", "receipt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "queue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("queue"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Queue = data
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "receipt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("receipt"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Receipt = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputDeleteMessageQueueInput(ctx context.Context, obj any) (model.DeleteMessageQueueInput, error) {
+	var it model.DeleteMessageQueueInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputDeleteMessagesInput(ctx context.Context, obj any) (model.DeleteMessagesInput, error) {
+	var it model.DeleteMessagesInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"queue", "messages"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "queue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("queue"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Queue = data
+		case "messages":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("messages"))
+			data, err := ec.unmarshalNMessageRef2ᚕstackforgeᚋgraphᚋmodelᚐMessageRefᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Messages = data
 		}
 	}
 	return it, nil
@@ -22990,6 +26926,94 @@ func (ec *executionContext) unmarshalInputJobStatusFilter(ctx context.Context, o
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputMessageInput(ctx context.Context, obj any) (model.MessageInput, error) {
+	var it model.MessageInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"payload", "headers", "delaySeconds", "deliverAt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "payload":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("payload"))
+			data, err := ec.unmarshalNJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Payload = data
+		case "headers":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("headers"))
+			data, err := ec.unmarshalOJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Headers = graphql.OmittableOf(data)
+		case "delaySeconds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("delaySeconds"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DelaySeconds = graphql.OmittableOf(data)
+		case "deliverAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deliverAt"))
+			data, err := ec.unmarshalOTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeliverAt = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputMessageRef(ctx context.Context, obj any) (model.MessageRef, error) {
+	var it model.MessageRef
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "receipt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "receipt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("receipt"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Receipt = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputNearInput(ctx context.Context, obj any) (model.NearInput, error) {
 	var it model.NearInput
 	if obj == nil {
@@ -23125,6 +27149,138 @@ func (ec *executionContext) unmarshalInputPathFilter(ctx context.Context, obj an
 				return it, err
 			}
 			it.IsNull = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputPopMessagesInput(ctx context.Context, obj any) (model.PopMessagesInput, error) {
+	var it model.PopMessagesInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["limit"]; !present {
+		asMap["limit"] = 1
+	}
+
+	fieldsInOrder := [...]string{"queue", "limit"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "queue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("queue"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Queue = data
+		case "limit":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("limit"))
+			data, err := ec.unmarshalNInt2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Limit = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputPurgeMessageQueueInput(ctx context.Context, obj any) (model.PurgeMessageQueueInput, error) {
+	var it model.PurgeMessageQueueInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputReadMessagesInput(ctx context.Context, obj any) (model.ReadMessagesInput, error) {
+	var it model.ReadMessagesInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["limit"]; !present {
+		asMap["limit"] = 10
+	}
+	if _, present := asMap["visibilitySeconds"]; !present {
+		asMap["visibilitySeconds"] = 300
+	}
+	if _, present := asMap["waitSeconds"]; !present {
+		asMap["waitSeconds"] = 0
+	}
+
+	fieldsInOrder := [...]string{"queue", "limit", "visibilitySeconds", "waitSeconds"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "queue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("queue"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Queue = data
+		case "limit":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("limit"))
+			data, err := ec.unmarshalNInt2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Limit = data
+		case "visibilitySeconds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibilitySeconds"))
+			data, err := ec.unmarshalNInt2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.VisibilitySeconds = data
+		case "waitSeconds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("waitSeconds"))
+			data, err := ec.unmarshalNInt2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WaitSeconds = data
 		}
 	}
 	return it, nil
@@ -23341,6 +27497,200 @@ func (ec *executionContext) unmarshalInputRotateWebhookSecretInput(ctx context.C
 				return it, err
 			}
 			it.OverlapHours = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputSendMessageInput(ctx context.Context, obj any) (model.SendMessageInput, error) {
+	var it model.SendMessageInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"queue", "payload", "headers", "delaySeconds", "deliverAt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "queue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("queue"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Queue = data
+		case "payload":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("payload"))
+			data, err := ec.unmarshalNJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Payload = data
+		case "headers":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("headers"))
+			data, err := ec.unmarshalOJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Headers = graphql.OmittableOf(data)
+		case "delaySeconds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("delaySeconds"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DelaySeconds = graphql.OmittableOf(data)
+		case "deliverAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deliverAt"))
+			data, err := ec.unmarshalOTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeliverAt = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputSendMessagesInput(ctx context.Context, obj any) (model.SendMessagesInput, error) {
+	var it model.SendMessagesInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["onError"]; !present {
+		asMap["onError"] = "ALL_OR_NOTHING"
+	}
+
+	fieldsInOrder := [...]string{"queue", "messages", "onError"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "queue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("queue"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Queue = data
+		case "messages":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("messages"))
+			data, err := ec.unmarshalNMessageInput2ᚕstackforgeᚋgraphᚋmodelᚐMessageInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Messages = data
+		case "onError":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("onError"))
+			data, err := ec.unmarshalNOnError2stackforgeᚋgraphᚋmodelᚐOnError(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OnError = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputSetMessageQueueRedriveInput(ctx context.Context, obj any) (model.SetMessageQueueRedriveInput, error) {
+	var it model.SetMessageQueueRedriveInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"queue", "maxReads", "deadLetterQueue"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "queue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("queue"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Queue = data
+		case "maxReads":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxReads"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxReads = graphql.OmittableOf(data)
+		case "deadLetterQueue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deadLetterQueue"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeadLetterQueue = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputSetMessageVisibilityInput(ctx context.Context, obj any) (model.SetMessageVisibilityInput, error) {
+	var it model.SetMessageVisibilityInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"queue", "messages", "visibilitySeconds"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "queue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("queue"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Queue = data
+		case "messages":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("messages"))
+			data, err := ec.unmarshalNMessageRef2ᚕstackforgeᚋgraphᚋmodelᚐMessageRefᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Messages = data
+		case "visibilitySeconds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibilitySeconds"))
+			data, err := ec.unmarshalNInt2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.VisibilitySeconds = data
 		}
 	}
 	return it, nil
@@ -24119,6 +28469,88 @@ func (ec *executionContext) _ApiKey(ctx context.Context, sel ast.SelectionSet, o
 	return out
 }
 
+var archiveMessagePayloadImplementors = []string{"ArchiveMessagePayload"}
+
+func (ec *executionContext) _ArchiveMessagePayload(ctx context.Context, sel ast.SelectionSet, obj *model.ArchiveMessagePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, archiveMessagePayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeArchiveMessagePayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ArchiveMessagePayload")
+		case "id":
+			out.Values[i] = ec._ArchiveMessagePayload_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var archiveMessagesPayloadImplementors = []string{"ArchiveMessagesPayload"}
+
+func (ec *executionContext) _ArchiveMessagesPayload(ctx context.Context, sel ast.SelectionSet, obj *model.ArchiveMessagesPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, archiveMessagesPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeArchiveMessagesPayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ArchiveMessagesPayload")
+		case "ids":
+			out.Values[i] = ec._ArchiveMessagesPayload_ids(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var auditSettingsImplementors = []string{"AuditSettings"}
 
 func (ec *executionContext) _AuditSettings(ctx context.Context, sel ast.SelectionSet, obj *operator.AuditSettings) graphql.Marshaler {
@@ -24452,6 +28884,47 @@ func (ec *executionContext) _CreateDocumentsPayload(ctx context.Context, sel ast
 			}
 		case "created":
 			out.Values[i] = ec._CreateDocumentsPayload_created(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var createMessageQueuePayloadImplementors = []string{"CreateMessageQueuePayload"}
+
+func (ec *executionContext) _CreateMessageQueuePayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateMessageQueuePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createMessageQueuePayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeCreateMessageQueuePayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CreateMessageQueuePayload")
+		case "queue":
+			out.Values[i] = ec._CreateMessageQueuePayload_queue(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -24979,6 +29452,129 @@ func (ec *executionContext) _DeleteDocumentPayload(ctx context.Context, sel ast.
 			out.Values[i] = graphql.MarshalString("DeleteDocumentPayload")
 		case "id":
 			out.Values[i] = ec._DeleteDocumentPayload_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deleteMessagePayloadImplementors = []string{"DeleteMessagePayload"}
+
+func (ec *executionContext) _DeleteMessagePayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteMessagePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteMessagePayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeDeleteMessagePayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteMessagePayload")
+		case "id":
+			out.Values[i] = ec._DeleteMessagePayload_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deleteMessageQueuePayloadImplementors = []string{"DeleteMessageQueuePayload"}
+
+func (ec *executionContext) _DeleteMessageQueuePayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteMessageQueuePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteMessageQueuePayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeDeleteMessageQueuePayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteMessageQueuePayload")
+		case "name":
+			out.Values[i] = ec._DeleteMessageQueuePayload_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deleteMessagesPayloadImplementors = []string{"DeleteMessagesPayload"}
+
+func (ec *executionContext) _DeleteMessagesPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteMessagesPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteMessagesPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeDeleteMessagesPayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteMessagesPayload")
+		case "ids":
+			out.Values[i] = ec._DeleteMessagesPayload_ids(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -26418,6 +31014,438 @@ func (ec *executionContext) _MaintenanceRun(ctx context.Context, sel ast.Selecti
 	return out
 }
 
+var messageImplementors = []string{"Message"}
+
+func (ec *executionContext) _Message(ctx context.Context, sel ast.SelectionSet, obj *message.Message) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, messageImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeMessage); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Message")
+		case "id":
+			out.Values[i] = ec._Message_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "queue":
+			out.Values[i] = ec._Message_queue(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "payload":
+			out.Values[i] = ec._Message_payload(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "headers":
+			out.Values[i] = ec._Message_headers(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "readCount":
+			out.Values[i] = ec._Message_readCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "receipt":
+			out.Values[i] = ec._Message_receipt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "enqueuedAt":
+			out.Values[i] = ec._Message_enqueuedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "visibleAt":
+			out.Values[i] = ec._Message_visibleAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var messageQueueImplementors = []string{"MessageQueue"}
+
+func (ec *executionContext) _MessageQueue(ctx context.Context, sel ast.SelectionSet, obj *message.Queue) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, messageQueueImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeMessageQueue); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MessageQueue")
+		case "name":
+			out.Values[i] = ec._MessageQueue_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "kind":
+			out.Values[i] = ec._MessageQueue_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "maxReads":
+			out.Values[i] = ec._MessageQueue_maxReads(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "deadLetterQueue":
+			out.Values[i] = ec._MessageQueue_deadLetterQueue(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "metrics":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._MessageQueue_metrics(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "createdAt":
+			out.Values[i] = ec._MessageQueue_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var messageQueueConnectionImplementors = []string{"MessageQueueConnection"}
+
+func (ec *executionContext) _MessageQueueConnection(ctx context.Context, sel ast.SelectionSet, obj *model.MessageQueueConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, messageQueueConnectionImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeMessageQueueConnection); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MessageQueueConnection")
+		case "edges":
+			out.Values[i] = ec._MessageQueueConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "nodes":
+			out.Values[i] = ec._MessageQueueConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pageInfo":
+			out.Values[i] = ec._MessageQueueConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "totalCount":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._MessageQueueConnection_totalCount(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var messageQueueEdgeImplementors = []string{"MessageQueueEdge"}
+
+func (ec *executionContext) _MessageQueueEdge(ctx context.Context, sel ast.SelectionSet, obj *model.MessageQueueEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, messageQueueEdgeImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeMessageQueueEdge); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MessageQueueEdge")
+		case "node":
+			out.Values[i] = ec._MessageQueueEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = ec._MessageQueueEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var messageQueueMetricsImplementors = []string{"MessageQueueMetrics"}
+
+func (ec *executionContext) _MessageQueueMetrics(ctx context.Context, sel ast.SelectionSet, obj *message.Metrics) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, messageQueueMetricsImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeMessageQueueMetrics); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MessageQueueMetrics")
+		case "length":
+			out.Values[i] = ec._MessageQueueMetrics_length(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "visible":
+			out.Values[i] = ec._MessageQueueMetrics_visible(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "hidden":
+			out.Values[i] = ec._MessageQueueMetrics_hidden(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "oldestAgeSeconds":
+			out.Values[i] = ec._MessageQueueMetrics_oldestAgeSeconds(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "newestAgeSeconds":
+			out.Values[i] = ec._MessageQueueMetrics_newestAgeSeconds(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "total":
+			out.Values[i] = ec._MessageQueueMetrics_total(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "archived":
+			out.Values[i] = ec._MessageQueueMetrics_archived(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "at":
+			out.Values[i] = ec._MessageQueueMetrics_at(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var messageVisibilityImplementors = []string{"MessageVisibility"}
+
+func (ec *executionContext) _MessageVisibility(ctx context.Context, sel ast.SelectionSet, obj *message.Visible) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, messageVisibilityImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeMessageVisibility); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MessageVisibility")
+		case "id":
+			out.Values[i] = ec._MessageVisibility_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "visibleAt":
+			out.Values[i] = ec._MessageVisibility_visibleAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var metadataFacetImplementors = []string{"MetadataFacet"}
 
 func (ec *executionContext) _MetadataFacet(ctx context.Context, sel ast.SelectionSet, obj *search.MetadataFacet) graphql.Marshaler {
@@ -26631,6 +31659,97 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "retryJob":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_retryJob(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createMessageQueue":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createMessageQueue(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteMessageQueue":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteMessageQueue(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "purgeMessageQueue":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_purgeMessageQueue(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "setMessageQueueRedrive":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_setMessageQueueRedrive(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "sendMessage":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_sendMessage(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "sendMessages":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_sendMessages(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "readMessages":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_readMessages(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "popMessages":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_popMessages(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "setMessageVisibility":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_setMessageVisibility(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "archiveMessage":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_archiveMessage(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "archiveMessages":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_archiveMessages(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteMessage":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteMessage(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteMessages":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteMessages(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -26858,6 +31977,88 @@ func (ec *executionContext) _PartitionState(ctx context.Context, sel ast.Selecti
 			}
 		case "detached":
 			out.Values[i] = ec._PartitionState_detached(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var popMessagesPayloadImplementors = []string{"PopMessagesPayload"}
+
+func (ec *executionContext) _PopMessagesPayload(ctx context.Context, sel ast.SelectionSet, obj *model.PopMessagesPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, popMessagesPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writePopMessagesPayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PopMessagesPayload")
+		case "messages":
+			out.Values[i] = ec._PopMessagesPayload_messages(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var purgeMessageQueuePayloadImplementors = []string{"PurgeMessageQueuePayload"}
+
+func (ec *executionContext) _PurgeMessageQueuePayload(ctx context.Context, sel ast.SelectionSet, obj *model.PurgeMessageQueuePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, purgeMessageQueuePayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writePurgeMessageQueuePayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PurgeMessageQueuePayload")
+		case "purged":
+			out.Values[i] = ec._PurgeMessageQueuePayload_purged(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -27254,6 +32455,50 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "messageQueue":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_messageQueue(ctx, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "messageQueues":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_messageQueues(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "slowQueries":
 			field := field
 
@@ -27597,6 +32842,47 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var readMessagesPayloadImplementors = []string{"ReadMessagesPayload"}
+
+func (ec *executionContext) _ReadMessagesPayload(ctx context.Context, sel ast.SelectionSet, obj *model.ReadMessagesPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, readMessagesPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeReadMessagesPayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ReadMessagesPayload")
+		case "messages":
+			out.Values[i] = ec._ReadMessagesPayload_messages(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -29087,6 +34373,226 @@ func (ec *executionContext) _SearchSynonymsEdge(ctx context.Context, sel ast.Sel
 	return out
 }
 
+var sendMessagePayloadImplementors = []string{"SendMessagePayload"}
+
+func (ec *executionContext) _SendMessagePayload(ctx context.Context, sel ast.SelectionSet, obj *model.SendMessagePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, sendMessagePayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSendMessagePayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SendMessagePayload")
+		case "id":
+			out.Values[i] = ec._SendMessagePayload_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var sendMessageResultImplementors = []string{"SendMessageResult"}
+
+func (ec *executionContext) _SendMessageResult(ctx context.Context, sel ast.SelectionSet, obj *model.SendMessageResult) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, sendMessageResultImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSendMessageResult); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SendMessageResult")
+		case "index":
+			out.Values[i] = ec._SendMessageResult_index(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "id":
+			out.Values[i] = ec._SendMessageResult_id(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "error":
+			out.Values[i] = ec._SendMessageResult_error(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var sendMessagesPayloadImplementors = []string{"SendMessagesPayload"}
+
+func (ec *executionContext) _SendMessagesPayload(ctx context.Context, sel ast.SelectionSet, obj *model.SendMessagesPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, sendMessagesPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSendMessagesPayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SendMessagesPayload")
+		case "results":
+			out.Values[i] = ec._SendMessagesPayload_results(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "sent":
+			out.Values[i] = ec._SendMessagesPayload_sent(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var setMessageQueueRedrivePayloadImplementors = []string{"SetMessageQueueRedrivePayload"}
+
+func (ec *executionContext) _SetMessageQueueRedrivePayload(ctx context.Context, sel ast.SelectionSet, obj *model.SetMessageQueueRedrivePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, setMessageQueueRedrivePayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSetMessageQueueRedrivePayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SetMessageQueueRedrivePayload")
+		case "queue":
+			out.Values[i] = ec._SetMessageQueueRedrivePayload_queue(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var setMessageVisibilityPayloadImplementors = []string{"SetMessageVisibilityPayload"}
+
+func (ec *executionContext) _SetMessageVisibilityPayload(ctx context.Context, sel ast.SelectionSet, obj *model.SetMessageVisibilityPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, setMessageVisibilityPayloadImplementors)
+	if m := directObject(ctx, ec, fields, obj, (*direct).writeSetMessageVisibilityPayload); m != nil {
+		return m
+	}
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SetMessageVisibilityPayload")
+		case "messages":
+			out.Values[i] = ec._SetMessageVisibilityPayload_messages(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var setSearchStopWordsPayloadImplementors = []string{"SetSearchStopWordsPayload"}
 
 func (ec *executionContext) _SetSearchStopWordsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.SetSearchStopWordsPayload) graphql.Marshaler {
@@ -29413,6 +34919,8 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 	switch fields[0].Name {
 	case "jobUpdates":
 		return ec._Subscription_jobUpdates(ctx, fields[0])
+	case "messages":
+		return ec._Subscription_messages(ctx, fields[0])
 	default:
 		panic("unknown field " + strconv.Quote(fields[0].Name))
 	}
@@ -31002,6 +36510,24 @@ func (ec *executionContext) marshalNApiKey2ᚕstackforgeᚋrepoᚋapikeyᚐKey�
 	return ret
 }
 
+func (ec *executionContext) unmarshalNArchiveMessageInput2stackforgeᚋgraphᚋmodelᚐArchiveMessageInput(ctx context.Context, v any) (model.ArchiveMessageInput, error) {
+	res, err := ec.unmarshalInputArchiveMessageInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNArchiveMessagePayload2stackforgeᚋgraphᚋmodelᚐArchiveMessagePayload(ctx context.Context, sel ast.SelectionSet, v model.ArchiveMessagePayload) graphql.Marshaler {
+	return ec._ArchiveMessagePayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNArchiveMessagesInput2stackforgeᚋgraphᚋmodelᚐArchiveMessagesInput(ctx context.Context, v any) (model.ArchiveMessagesInput, error) {
+	res, err := ec.unmarshalInputArchiveMessagesInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNArchiveMessagesPayload2stackforgeᚋgraphᚋmodelᚐArchiveMessagesPayload(ctx context.Context, sel ast.SelectionSet, v model.ArchiveMessagesPayload) graphql.Marshaler {
+	return ec._ArchiveMessagesPayload(ctx, sel, &v)
+}
+
 func (ec *executionContext) marshalNAuditSettings2stackforgeᚋrepoᚋoperatorᚐAuditSettings(ctx context.Context, sel ast.SelectionSet, v operator.AuditSettings) graphql.Marshaler {
 	return ec._AuditSettings(ctx, sel, &v)
 }
@@ -31118,6 +36644,15 @@ func (ec *executionContext) marshalNCreateDocumentsPayload2stackforgeᚋgraphᚋ
 	return ec._CreateDocumentsPayload(ctx, sel, &v)
 }
 
+func (ec *executionContext) unmarshalNCreateMessageQueueInput2stackforgeᚋgraphᚋmodelᚐCreateMessageQueueInput(ctx context.Context, v any) (model.CreateMessageQueueInput, error) {
+	res, err := ec.unmarshalInputCreateMessageQueueInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCreateMessageQueuePayload2stackforgeᚋgraphᚋmodelᚐCreateMessageQueuePayload(ctx context.Context, sel ast.SelectionSet, v model.CreateMessageQueuePayload) graphql.Marshaler {
+	return ec._CreateMessageQueuePayload(ctx, sel, &v)
+}
+
 func (ec *executionContext) unmarshalNCreateUserInput2stackforgeᚋgraphᚋmodelᚐCreateUserInput(ctx context.Context, v any) (model.CreateUserInput, error) {
 	res, err := ec.unmarshalInputCreateUserInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -31160,6 +36695,33 @@ func (ec *executionContext) unmarshalNDeleteDocumentInput2stackforgeᚋgraphᚋm
 
 func (ec *executionContext) marshalNDeleteDocumentPayload2stackforgeᚋgraphᚋmodelᚐDeleteDocumentPayload(ctx context.Context, sel ast.SelectionSet, v model.DeleteDocumentPayload) graphql.Marshaler {
 	return ec._DeleteDocumentPayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNDeleteMessageInput2stackforgeᚋgraphᚋmodelᚐDeleteMessageInput(ctx context.Context, v any) (model.DeleteMessageInput, error) {
+	res, err := ec.unmarshalInputDeleteMessageInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDeleteMessagePayload2stackforgeᚋgraphᚋmodelᚐDeleteMessagePayload(ctx context.Context, sel ast.SelectionSet, v model.DeleteMessagePayload) graphql.Marshaler {
+	return ec._DeleteMessagePayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNDeleteMessageQueueInput2stackforgeᚋgraphᚋmodelᚐDeleteMessageQueueInput(ctx context.Context, v any) (model.DeleteMessageQueueInput, error) {
+	res, err := ec.unmarshalInputDeleteMessageQueueInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDeleteMessageQueuePayload2stackforgeᚋgraphᚋmodelᚐDeleteMessageQueuePayload(ctx context.Context, sel ast.SelectionSet, v model.DeleteMessageQueuePayload) graphql.Marshaler {
+	return ec._DeleteMessageQueuePayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNDeleteMessagesInput2stackforgeᚋgraphᚋmodelᚐDeleteMessagesInput(ctx context.Context, v any) (model.DeleteMessagesInput, error) {
+	res, err := ec.unmarshalInputDeleteMessagesInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDeleteMessagesPayload2stackforgeᚋgraphᚋmodelᚐDeleteMessagesPayload(ctx context.Context, sel ast.SelectionSet, v model.DeleteMessagesPayload) graphql.Marshaler {
+	return ec._DeleteMessagesPayload(ctx, sel, &v)
 }
 
 func (ec *executionContext) unmarshalNDeleteWebhookEndpointInput2stackforgeᚋgraphᚋmodelᚐDeleteWebhookEndpointInput(ctx context.Context, v any) (model.DeleteWebhookEndpointInput, error) {
@@ -31781,6 +37343,174 @@ func (ec *executionContext) marshalNMap2encodingᚋjsonᚐRawMessage(ctx context
 	return res
 }
 
+func (ec *executionContext) marshalNMessage2stackforgeᚋrepoᚋmessageᚐMessage(ctx context.Context, sel ast.SelectionSet, v message.Message) graphql.Marshaler {
+	return ec._Message(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNMessage2ᚕstackforgeᚋrepoᚋmessageᚐMessageᚄ(ctx context.Context, sel ast.SelectionSet, v []message.Message) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, messageImplementors), v, (*direct).writeMessage); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNMessage2stackforgeᚋrepoᚋmessageᚐMessage(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNMessageInput2stackforgeᚋgraphᚋmodelᚐMessageInput(ctx context.Context, v any) (model.MessageInput, error) {
+	res, err := ec.unmarshalInputMessageInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNMessageInput2ᚕstackforgeᚋgraphᚋmodelᚐMessageInputᚄ(ctx context.Context, v any) ([]model.MessageInput, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.MessageInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNMessageInput2stackforgeᚋgraphᚋmodelᚐMessageInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNMessageQueue2stackforgeᚋrepoᚋmessageᚐQueue(ctx context.Context, sel ast.SelectionSet, v message.Queue) graphql.Marshaler {
+	return ec._MessageQueue(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNMessageQueue2ᚕstackforgeᚋrepoᚋmessageᚐQueueᚄ(ctx context.Context, sel ast.SelectionSet, v []message.Queue) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, messageQueueImplementors), v, (*direct).writeMessageQueue); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNMessageQueue2stackforgeᚋrepoᚋmessageᚐQueue(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNMessageQueueConnection2stackforgeᚋgraphᚋmodelᚐMessageQueueConnection(ctx context.Context, sel ast.SelectionSet, v model.MessageQueueConnection) graphql.Marshaler {
+	return ec._MessageQueueConnection(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNMessageQueueEdge2stackforgeᚋgraphᚋmodelᚐMessageQueueEdge(ctx context.Context, sel ast.SelectionSet, v model.MessageQueueEdge) graphql.Marshaler {
+	return ec._MessageQueueEdge(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNMessageQueueEdge2ᚕstackforgeᚋgraphᚋmodelᚐMessageQueueEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.MessageQueueEdge) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, messageQueueEdgeImplementors), v, (*direct).writeMessageQueueEdge); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNMessageQueueEdge2stackforgeᚋgraphᚋmodelᚐMessageQueueEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNMessageQueueKind2stackforgeᚋrepoᚋmessageᚐKind(ctx context.Context, v any) (message.Kind, error) {
+	tmp, err := scalar.UnmarshalString(v)
+	res := unmarshalNMessageQueueKind2stackforgeᚋrepoᚋmessageᚐKind[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNMessageQueueKind2stackforgeᚋrepoᚋmessageᚐKind(ctx context.Context, sel ast.SelectionSet, v message.Kind) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalString(marshalNMessageQueueKind2stackforgeᚋrepoᚋmessageᚐKind[v])
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+var (
+	unmarshalNMessageQueueKind2stackforgeᚋrepoᚋmessageᚐKind = map[string]message.Kind{
+		"STANDARD":    message.Standard,
+		"UNLOGGED":    message.Unlogged,
+		"PARTITIONED": message.Partitioned,
+	}
+	marshalNMessageQueueKind2stackforgeᚋrepoᚋmessageᚐKind = map[message.Kind]string{
+		message.Standard:    "STANDARD",
+		message.Unlogged:    "UNLOGGED",
+		message.Partitioned: "PARTITIONED",
+	}
+)
+
+func (ec *executionContext) marshalNMessageQueueMetrics2stackforgeᚋrepoᚋmessageᚐMetrics(ctx context.Context, sel ast.SelectionSet, v message.Metrics) graphql.Marshaler {
+	return ec._MessageQueueMetrics(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNMessageRef2stackforgeᚋgraphᚋmodelᚐMessageRef(ctx context.Context, v any) (model.MessageRef, error) {
+	res, err := ec.unmarshalInputMessageRef(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNMessageRef2ᚕstackforgeᚋgraphᚋmodelᚐMessageRefᚄ(ctx context.Context, v any) ([]model.MessageRef, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.MessageRef, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNMessageRef2stackforgeᚋgraphᚋmodelᚐMessageRef(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNMessageVisibility2stackforgeᚋrepoᚋmessageᚐVisible(ctx context.Context, sel ast.SelectionSet, v message.Visible) graphql.Marshaler {
+	return ec._MessageVisibility(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNMessageVisibility2ᚕstackforgeᚋrepoᚋmessageᚐVisibleᚄ(ctx context.Context, sel ast.SelectionSet, v []message.Visible) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, messageVisibilityImplementors), v, (*direct).writeMessageVisibility); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNMessageVisibility2stackforgeᚋrepoᚋmessageᚐVisible(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNMetadataFacet2stackforgeᚋrepoᚋsearchᚐMetadataFacet(ctx context.Context, sel ast.SelectionSet, v search.MetadataFacet) graphql.Marshaler {
 	return ec._MetadataFacet(ctx, sel, &v)
 }
@@ -31877,6 +37607,33 @@ func (ec *executionContext) marshalNPartitionState2ᚕstackforgeᚋrepoᚋoperat
 func (ec *executionContext) unmarshalNPathFacetInput2stackforgeᚋgraphᚋmodelᚐPathFacetInput(ctx context.Context, v any) (model.PathFacetInput, error) {
 	res, err := ec.unmarshalInputPathFacetInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNPopMessagesInput2stackforgeᚋgraphᚋmodelᚐPopMessagesInput(ctx context.Context, v any) (model.PopMessagesInput, error) {
+	res, err := ec.unmarshalInputPopMessagesInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNPopMessagesPayload2stackforgeᚋgraphᚋmodelᚐPopMessagesPayload(ctx context.Context, sel ast.SelectionSet, v model.PopMessagesPayload) graphql.Marshaler {
+	return ec._PopMessagesPayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNPurgeMessageQueueInput2stackforgeᚋgraphᚋmodelᚐPurgeMessageQueueInput(ctx context.Context, v any) (model.PurgeMessageQueueInput, error) {
+	res, err := ec.unmarshalInputPurgeMessageQueueInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNPurgeMessageQueuePayload2stackforgeᚋgraphᚋmodelᚐPurgeMessageQueuePayload(ctx context.Context, sel ast.SelectionSet, v model.PurgeMessageQueuePayload) graphql.Marshaler {
+	return ec._PurgeMessageQueuePayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNReadMessagesInput2stackforgeᚋgraphᚋmodelᚐReadMessagesInput(ctx context.Context, v any) (model.ReadMessagesInput, error) {
+	res, err := ec.unmarshalInputReadMessagesInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNReadMessagesPayload2stackforgeᚋgraphᚋmodelᚐReadMessagesPayload(ctx context.Context, sel ast.SelectionSet, v model.ReadMessagesPayload) graphql.Marshaler {
+	return ec._ReadMessagesPayload(ctx, sel, &v)
 }
 
 func (ec *executionContext) unmarshalNRedeliverWebhookInput2stackforgeᚋgraphᚋmodelᚐRedeliverWebhookInput(ctx context.Context, v any) (model.RedeliverWebhookInput, error) {
@@ -32274,6 +38031,47 @@ func (ec *executionContext) marshalNSearchWarning2ᚕstackforgeᚋgraphᚋmodel�
 	return ret
 }
 
+func (ec *executionContext) unmarshalNSendMessageInput2stackforgeᚋgraphᚋmodelᚐSendMessageInput(ctx context.Context, v any) (model.SendMessageInput, error) {
+	res, err := ec.unmarshalInputSendMessageInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSendMessagePayload2stackforgeᚋgraphᚋmodelᚐSendMessagePayload(ctx context.Context, sel ast.SelectionSet, v model.SendMessagePayload) graphql.Marshaler {
+	return ec._SendMessagePayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSendMessageResult2stackforgeᚋgraphᚋmodelᚐSendMessageResult(ctx context.Context, sel ast.SelectionSet, v model.SendMessageResult) graphql.Marshaler {
+	return ec._SendMessageResult(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSendMessageResult2ᚕstackforgeᚋgraphᚋmodelᚐSendMessageResultᚄ(ctx context.Context, sel ast.SelectionSet, v []model.SendMessageResult) graphql.Marshaler {
+	if m := directList(ctx, ec, graphql.CollectFields(ec.OperationContext, sel, sendMessageResultImplementors), v, (*direct).writeSendMessageResult); m != nil {
+		return m
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1000, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSendMessageResult2stackforgeᚋgraphᚋmodelᚐSendMessageResult(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNSendMessagesInput2stackforgeᚋgraphᚋmodelᚐSendMessagesInput(ctx context.Context, v any) (model.SendMessagesInput, error) {
+	res, err := ec.unmarshalInputSendMessagesInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSendMessagesPayload2stackforgeᚋgraphᚋmodelᚐSendMessagesPayload(ctx context.Context, sel ast.SelectionSet, v model.SendMessagesPayload) graphql.Marshaler {
+	return ec._SendMessagesPayload(ctx, sel, &v)
+}
+
 func (ec *executionContext) unmarshalNSeriesBucket2stackforgeᚋgraphᚋmodelᚐSeriesBucket(ctx context.Context, v any) (model.SeriesBucket, error) {
 	var res model.SeriesBucket
 	err := res.UnmarshalGQL(v)
@@ -32282,6 +38080,24 @@ func (ec *executionContext) unmarshalNSeriesBucket2stackforgeᚋgraphᚋmodelᚐ
 
 func (ec *executionContext) marshalNSeriesBucket2stackforgeᚋgraphᚋmodelᚐSeriesBucket(ctx context.Context, sel ast.SelectionSet, v model.SeriesBucket) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNSetMessageQueueRedriveInput2stackforgeᚋgraphᚋmodelᚐSetMessageQueueRedriveInput(ctx context.Context, v any) (model.SetMessageQueueRedriveInput, error) {
+	res, err := ec.unmarshalInputSetMessageQueueRedriveInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSetMessageQueueRedrivePayload2stackforgeᚋgraphᚋmodelᚐSetMessageQueueRedrivePayload(ctx context.Context, sel ast.SelectionSet, v model.SetMessageQueueRedrivePayload) graphql.Marshaler {
+	return ec._SetMessageQueueRedrivePayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNSetMessageVisibilityInput2stackforgeᚋgraphᚋmodelᚐSetMessageVisibilityInput(ctx context.Context, v any) (model.SetMessageVisibilityInput, error) {
+	res, err := ec.unmarshalInputSetMessageVisibilityInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSetMessageVisibilityPayload2stackforgeᚋgraphᚋmodelᚐSetMessageVisibilityPayload(ctx context.Context, sel ast.SelectionSet, v model.SetMessageVisibilityPayload) graphql.Marshaler {
+	return ec._SetMessageVisibilityPayload(ctx, sel, &v)
 }
 
 func (ec *executionContext) unmarshalNSetSearchStopWordsInput2stackforgeᚋgraphᚋmodelᚐSetSearchStopWordsInput(ctx context.Context, v any) (model.SetSearchStopWordsInput, error) {
@@ -33441,6 +39257,13 @@ func (ec *executionContext) marshalOMap2encodingᚋjsonᚐRawMessage(ctx context
 	_ = ctx
 	res := scalar.MarshalMap(v)
 	return res
+}
+
+func (ec *executionContext) marshalOMessageQueue2ᚖstackforgeᚋrepoᚋmessageᚐQueue(ctx context.Context, sel ast.SelectionSet, v *message.Queue) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._MessageQueue(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalONearInput2ᚖstackforgeᚋgraphᚋmodelᚐNearInput(ctx context.Context, v any) (*model.NearInput, error) {

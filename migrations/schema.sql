@@ -395,6 +395,36 @@ CREATE POLICY p_jobs_live_tenant ON jobs_live
     USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
     WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
 
+CREATE TABLE message_queues (
+    tenant_id uuid NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    physical text NOT NULL,
+    kind text DEFAULT 'standard'::text NOT NULL,
+    max_reads integer,
+    dead_letter_queue text COLLATE "C",
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT message_queues_pkey PRIMARY KEY (tenant_id, name),
+    CONSTRAINT message_queues_physical_key UNIQUE (physical),
+    CONSTRAINT message_queues_dead_letter_queue_fkey FOREIGN KEY (tenant_id, dead_letter_queue) REFERENCES message_queues(tenant_id, name),
+    CONSTRAINT message_queues_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
+    CONSTRAINT message_queues_dead_letter_queue_check CHECK ((dead_letter_queue <> name)),
+    CONSTRAINT message_queues_kind_check CHECK ((kind = ANY (ARRAY['standard'::text, 'unlogged'::text, 'partitioned'::text]))),
+    CONSTRAINT message_queues_max_reads_check CHECK (((max_reads >= 1) AND (max_reads <= 1000))),
+    CONSTRAINT message_queues_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
+    CONSTRAINT message_queues_redrive_check CHECK (((max_reads IS NULL) = (dead_letter_queue IS NULL)))
+);
+CREATE INDEX ix_message_queues_dead_letter ON public.message_queues USING btree (tenant_id, dead_letter_queue) WHERE (dead_letter_queue IS NOT NULL);
+ALTER TABLE message_queues ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_message_queues_owner ON message_queues TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_message_queues_tenant ON message_queues
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+GRANT SELECT ON message_queues TO app_api;
+GRANT SELECT ON message_queues TO app_readonly;
+GRANT SELECT ON message_queues TO app_worker;
+
 CREATE TABLE search_settings (
     tenant_id uuid NOT NULL,
     stop_words text[] DEFAULT '{}'::text[] NOT NULL,
@@ -1118,6 +1148,9 @@ FUNCTION add_search_words(p_tenant_id uuid, p_language text, p_words text[]) RET
 FUNCTION archive_jobs(p_age interval DEFAULT '90 days'::interval, p_limit integer DEFAULT 20000) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
+FUNCTION archive_messages(p_tenant_id uuid, p_queue text, p_ids bigint[], p_receipts integer[] DEFAULT NULL::integer[]) RETURNS SETOF bigint
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
+
 FUNCTION assert_operator() RETURNS void
     -- plpgsql, stable; may be called by everybody
 
@@ -1129,6 +1162,9 @@ FUNCTION authenticate_key(p_hash text) RETURNS TABLE(tenant_id uuid, key_id uuid
 
 FUNCTION authenticate_key_id(p_id uuid) RETURNS TABLE(tenant_id uuid, key_id uuid, scopes text[], expires_at timestamp with time zone)
     -- sql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION bury_messages(p_queue message_queues, p_ids bigint[]) RETURNS integer
+    -- plpgsql, volatile; may be called by the owner only
 
 FUNCTION cancel_job(p_tenant_id uuid, p_id bigint) RETURNS jobs
     -- plpgsql, volatile; may be called by app_api
@@ -1187,6 +1223,9 @@ FUNCTION create_document(p_tenant_id uuid, p_author_id uuid, p_title text, p_bod
 FUNCTION create_documents(p_tenant_id uuid, p_inputs jsonb, p_skip boolean DEFAULT false) RETURNS TABLE(ord integer, document documents, errors jsonb)
     -- plpgsql, volatile; may be called by app_api
 
+FUNCTION create_message_queue(p_tenant_id uuid, p_name text, p_kind text DEFAULT 'standard'::text, p_interval text DEFAULT NULL::text, p_retention text DEFAULT NULL::text) RETURNS message_queues
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET client_min_messages=warning; may be called by app_api, app_worker
+
 FUNCTION create_tenant(p_name text, p_id uuid DEFAULT NULL::uuid) RETURNS tenants
     -- plpgsql, volatile; may be called by the owner only
 
@@ -1214,6 +1253,9 @@ FUNCTION delete_document(p_id uuid, p_tenant_id uuid) RETURNS boolean
 FUNCTION delete_failed_jobs(p_age interval DEFAULT '30 days'::interval, p_limit integer DEFAULT 20000) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
+FUNCTION delete_messages(p_tenant_id uuid, p_queue text, p_ids bigint[], p_receipts integer[] DEFAULT NULL::integer[]) RETURNS SETOF bigint
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
+
 FUNCTION delete_webhook_endpoint(p_tenant_id uuid, p_id uuid) RETURNS webhook_endpoints
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
@@ -1231,6 +1273,9 @@ FUNCTION document_from_input(p_old documents, p_input jsonb) RETURNS documents
 
 FUNCTION document_is_plain(p_input jsonb) RETURNS boolean
     -- plpgsql, immutable, parallel safe; may be called by everybody
+
+FUNCTION drop_message_queue(p_tenant_id uuid, p_name text) RETURNS message_queues
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION drop_old_events(p_keep interval) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET lock_timeout=2s; may be called by app_worker
@@ -1270,6 +1315,9 @@ FUNCTION enqueue_job(p_tenant_id uuid, p_type text, p_payload jsonb DEFAULT '{}'
 
 FUNCTION enqueue_jobs(p_tenant_id uuid, p_jobs jsonb, p_skip boolean DEFAULT false) RETURNS TABLE(ord integer, job jobs, duplicate boolean, code text, field text, message text)
     -- plpgsql, volatile; may be called by app_api, app_worker
+
+FUNCTION ensure_message_queue(p_tenant_id uuid, p_name text, p_field text DEFAULT 'queue'::text) RETURNS text
+    -- plpgsql, volatile; may be called by the owner only
 
 FUNCTION ensure_partitions(p_months integer DEFAULT NULL::integer, p_days integer DEFAULT NULL::integer) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
@@ -1346,6 +1394,9 @@ FUNCTION hashid_decode(hash text, salt text, min_length integer, alphabet text) 
 FUNCTION hashid_encode(numbers bigint[], salt text, min_length integer, alphabet text) RETURNS text
     -- plpgsql, immutable, strict, parallel safe; may be called by everybody
 
+FUNCTION held_messages(p_tenant_id uuid, p_queue text, p_ids bigint[], p_receipts integer[] DEFAULT NULL::integer[]) RETURNS TABLE(message_id bigint, visible_at timestamp with time zone)
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
+
 FUNCTION highlight_documents(p_tenant_id uuid, p_search jsonb, p_ids uuid[], p_fragments integer DEFAULT 2, p_words integer DEFAULT 20) RETURNS TABLE(id uuid, field text, fragment integer, text text)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
@@ -1376,6 +1427,9 @@ FUNCTION keep_idempotency_response(p_tenant_id uuid, p_key text, p_response byte
 FUNCTION location_errors(p_input jsonb) RETURNS jsonb
     -- plpgsql, immutable, parallel safe; may be called by everybody
 
+FUNCTION lock_messages(p_queue message_queues, p_ids bigint[], p_receipts integer[]) RETURNS bigint[]
+    -- plpgsql, volatile; may be called by the owner only
+
 FUNCTION log_deleted_words() RETURNS trigger
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
 
@@ -1391,6 +1445,9 @@ FUNCTION log_updated_words() RETURNS trigger
 FUNCTION log_words(p_tenant_id uuid, p_language text, p_documents integer, p_words text[], p_counts integer[], p_titles integer[]) RETURNS void
     -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
 
+FUNCTION maintain_message_queues() RETURNS integer
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
 FUNCTION maintain_search() RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
@@ -1399,6 +1456,18 @@ FUNCTION make_partition(p_parent text, p_at timestamp without time zone) RETURNS
 
 FUNCTION mask_literals(p_sql text) RETURNS text
     -- sql, immutable, strict, parallel safe; may be called by the owner only
+
+FUNCTION message_error(p_message jsonb, OUT code text, OUT field text, OUT message text) RETURNS record
+    -- plpgsql, stable; may be called by everybody
+
+FUNCTION message_queue(p_tenant_id uuid, p_name text, p_field text DEFAULT 'queue'::text) RETURNS message_queues
+    -- plpgsql, stable; may be called by everybody
+
+FUNCTION message_queue_metrics(p_tenant_id uuid, p_names text[]) RETURNS TABLE(name text, length bigint, visible bigint, oldest_age_seconds integer, newest_age_seconds integer, total bigint, archived bigint, at timestamp with time zone)
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_readonly
+
+FUNCTION message_queue_physical(p_tenant_id uuid, p_name text) RETURNS text
+    -- sql, immutable, parallel safe; may be called by everybody
 
 FUNCTION near_errors(p_near jsonb) RETURNS void
     -- plpgsql, stable; may be called by the owner only
@@ -1421,8 +1490,23 @@ FUNCTION patch_document(p_tenant_id uuid, p_id uuid, p_input jsonb, p_expected_v
 FUNCTION path_error(p_path text) RETURNS text
     -- sql, stable, strict, parallel safe; may be called by everybody
 
+FUNCTION pgmq_archive_message(p_queue text, p_msg_id bigint) RETURNS boolean
+    -- sql, volatile; may be called by app_api, app_worker
+
+FUNCTION pgmq_dequeue(p_queue text, p_limit integer DEFAULT 10) RETURNS TABLE(msg_id bigint, read_ct integer, enqueued_at timestamp with time zone, vt timestamp with time zone, message jsonb)
+    -- sql, volatile; may be called by app_api, app_worker
+
+FUNCTION pgmq_enqueue(p_queue text, p_payload jsonb) RETURNS bigint
+    -- sql, volatile; may be called by app_api, app_worker
+
+FUNCTION pop_messages(p_tenant_id uuid, p_queue text, p_limit integer DEFAULT 1) RETURNS TABLE(message_id bigint, read_count integer, enqueued_at timestamp with time zone, visible_at timestamp with time zone, payload jsonb, headers jsonb)
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
+
 FUNCTION publish_event(p_tenant_id uuid, p_topic text, p_payload jsonb, p_aggregate_type text DEFAULT 'event'::text, p_aggregate_id text DEFAULT ''::text) RETURNS bigint
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
+
+FUNCTION purge_message_queue(p_tenant_id uuid, p_name text) RETURNS bigint
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION raise_invalid(p_errors jsonb) RETURNS void
     -- plpgsql, immutable; may be called by everybody
@@ -1432,6 +1516,9 @@ FUNCTION read_job_events(p_tenant_id uuid, p_epoch integer, p_seen pg_snapshot, 
 
 FUNCTION read_job_events_all(p_epoch integer, p_seen pg_snapshot, p_until pg_snapshot, p_after_id bigint, p_limit integer) RETURNS TABLE(epoch integer, lost boolean, snapshot text, id bigint, tenant_id uuid, job_id bigint, type text, status text, reason text, attempts integer, progress integer, last_error text, at timestamp with time zone)
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off, SET plan_cache_mode=force_generic_plan, SET jit=off; may be called by app_api
+
+FUNCTION read_messages(p_tenant_id uuid, p_queue text, p_vt integer DEFAULT 300, p_limit integer DEFAULT 10) RETURNS TABLE(message_id bigint, read_count integer, enqueued_at timestamp with time zone, visible_at timestamp with time zone, payload jsonb, headers jsonb)
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
 
 FUNCTION rebuild_search_words(p_tenant_id uuid) RETURNS integer
     -- plpgsql, volatile, SET search_path=public, pg_temp, SET plan_cache_mode=force_custom_plan, SET work_mem=256MB; may be called by the owner only
@@ -1559,11 +1646,20 @@ FUNCTION search_word_matches(p_tenant_id uuid, p_word text, p_mode text, p_limit
 FUNCTION secure_table(p_table regclass, p_column name DEFAULT 'tenant_id'::name) RETURNS void
     -- plpgsql, volatile; may be called by the owner only
 
+FUNCTION send_messages(p_tenant_id uuid, p_queue text, p_messages jsonb, p_skip boolean DEFAULT false) RETURNS TABLE(ord integer, message_id bigint, code text, field text, message text)
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
+
 FUNCTION set_document_embedding(p_tenant_id uuid, p_id uuid, p_embedding real[], p_model text, p_version integer) RETURNS boolean
     -- plpgsql, volatile; may be called by app_worker
 
 FUNCTION set_document_embeddings(p_tenant_id uuid, p_ids uuid[], p_embeddings real[], p_model text, p_versions integer[]) RETURNS SETOF uuid
     -- plpgsql, volatile; may be called by app_worker
+
+FUNCTION set_message_redrive(p_tenant_id uuid, p_queue text, p_max_reads integer, p_dead_letter_queue text) RETURNS message_queues
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION set_message_visibility(p_tenant_id uuid, p_queue text, p_ids bigint[], p_vt integer, p_receipts integer[] DEFAULT NULL::integer[]) RETURNS TABLE(message_id bigint, visible_at timestamp with time zone)
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
 
 FUNCTION set_search_index(p_tenant_id uuid, p_kind text) RETURNS void
     -- plpgsql, volatile; may be called by the owner only

@@ -46,6 +46,7 @@ func (c caller) things(word string) things {
 	failed := c.job(vars{"type": word})
 	c.get(encryptPayload, vars{"id": failed})
 	c.get(`mutation ($w: String!) { setSearchStopWords(input: {words: [$w]}) { settings { stopWords } } setSearchSynonyms(input: {term: $w, synonyms: ["x"]}) { synonyms { id } } }`, vars{"w": word})
+	c.get(`mutation ($w: String!) { sendMessage(input: {queue: $w, payload: {secret: $w}}) { id } }`, vars{"w": word})
 	c.d.Exec(t, `UPDATE jobs SET status = 'failed', reason = 'permanent', finished_at = now() WHERE id = $1`, failed)
 	hook := at(t, c.get(`mutation ($w: String!) { createWebhookEndpoint(input: {name: $w, url: "https://example.org/", events: ["order.paid"]}) { endpoint { id nodeId } } }`, vars{"w": word}), "createWebhookEndpoint", "endpoint")
 	c.d.Exec(t, `
@@ -170,7 +171,25 @@ func operations(x things) map[string][]string {
 		"cancelJob":             {q(`mutation { cancelJob(input: {id: %q}) { job { id } } }`, x.job), q(`mutation { cancelJob(input: {id: %q}) { job { id } } }`, x.jobHash)},
 		"encryptJobPayload":     {q(`mutation { encryptJobPayload(input: {id: %q, redact: true}) { job { id } } }`, x.job)},
 		"decryptJobPayload":     {q(`mutation { decryptJobPayload(input: {id: %q}) { payload } }`, x.failed)},
-		"retryJob":              {q(`mutation { retryJob(input: {id: %q}) { job { id } } }`, x.failed)},
+		"messageQueue":          {q(`{ messageQueue(name: %q) { createdAt metrics { length } } }`, x.word)},
+		"messageQueues":         {`{ messageQueues { nodes { createdAt metrics { length } } totalCount } }`},
+		"createMessageQueue":    {q(`mutation { createMessageQueue(input: {name: %q}) { queue { __typename } } }`, x.word)},
+		"deleteMessageQueue":    {q(`mutation { deleteMessageQueue(input: {name: %q}) { __typename } }`, x.word)},
+		"purgeMessageQueue":     {q(`mutation { purgeMessageQueue(input: {name: %q}) { purged } }`, x.word)},
+		"setMessageQueueRedrive": {
+			q(`mutation { setMessageQueueRedrive(input: {queue: "mine", maxReads: 1, deadLetterQueue: %q}) { queue { __typename } } }`, x.word),
+			q(`mutation { setMessageQueueRedrive(input: {queue: %q}) { queue { __typename } } }`, x.word),
+		},
+		"sendMessage":          {q(`mutation { sendMessage(input: {queue: %q, payload: 1}) { id } }`, x.word)},
+		"sendMessages":         {q(`mutation { sendMessages(input: {queue: %q, messages: [{payload: 1}]}) { sent results { id error { code } } } }`, x.word)},
+		"readMessages":         {q(`mutation { readMessages(input: {queue: %q}) { messages { payload } } }`, x.word)},
+		"popMessages":          {q(`mutation { popMessages(input: {queue: %q}) { messages { payload } } }`, x.word)},
+		"setMessageVisibility": {q(`mutation { setMessageVisibility(input: {queue: %q, messages: [{id: 1}], visibilitySeconds: 1}) { messages { id } } }`, x.word)},
+		"archiveMessage":       {q(`mutation { archiveMessage(input: {queue: %q, id: 1}) { id } }`, x.word)},
+		"archiveMessages":      {q(`mutation { archiveMessages(input: {queue: %q, messages: [{id: 1}]}) { ids } }`, x.word)},
+		"deleteMessage":        {q(`mutation { deleteMessage(input: {queue: %q, id: 1}) { id } }`, x.word)},
+		"deleteMessages":       {q(`mutation { deleteMessages(input: {queue: %q, messages: [{id: 1}]}) { ids } }`, x.word)},
+		"retryJob":             {q(`mutation { retryJob(input: {id: %q}) { job { id } } }`, x.failed)},
 	}
 }
 

@@ -35,6 +35,7 @@ import (
 	"stackforge/repo/document"
 	"stackforge/repo/idempotency"
 	"stackforge/repo/job"
+	"stackforge/repo/message"
 	"stackforge/repo/operator"
 	"stackforge/repo/search"
 	"stackforge/repo/searchsettings"
@@ -59,6 +60,7 @@ type door struct {
 	log        *logged
 	statements statements
 	vectors    provider
+	messages   *app.Messages
 	subscribed atomic.Int64 // subscriptions that hear what is committed from then on
 
 	mu     sync.Mutex
@@ -138,8 +140,9 @@ func open(t testing.TB) *door {
 	ring, err := crypt.New()
 	require.NoError(t, err)
 	d.keys = crypt.Fixed(ring)
+	d.messages = app.NewMessages(message.New(h), func(string) {}, log)
 	handler := resolvers.NewHandler(resolvers.Deps{
-		Capabilities: capability.New(h), Dashboard: dashboard.New(h), Documents: document.New(h), Jobs: job.New(h), Keys: apikey.New(h), Operator: operator.New(h),
+		Capabilities: capability.New(h), Dashboard: dashboard.New(h), Documents: document.New(h), Jobs: job.New(h), Keys: apikey.New(h), Messages: d.messages, Operator: operator.New(h),
 		Search: app.NewSearcher(search.New(h), app.NewEmbedder(h, &d.vectors)), Similar: app.NewEmbedder(h, &d.vectors),
 		SearchSettings: searchsettings.New(h), Tenants: tenancy.New(h), Users: user.New(h),
 		Nudge:        func(string) { d.hub.Wake() },

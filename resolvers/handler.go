@@ -49,6 +49,8 @@ func NewHandler(d Deps, c HandlerConfig) *transport.Handler {
 		Observe:  c.Observe,
 		Log:      c.Log,
 		ShareKey: shareKey,
+		// Who gives a prefetch consumes: one message is for one subscriber, so those are never shared either.
+		ReplayArguments: []string{"after", "prefetch"},
 		Authenticate: func(ctx context.Context, req *http.Request, init map[string]any) (context.Context, time.Time, error) {
 			s, expires, err := c.Authenticate(ctx, req, init)
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 	"stackforge/graph/model"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
+	"stackforge/repo/message"
 	"stackforge/repo/user"
 	"stackforge/repo/webhook"
 )
@@ -26,6 +27,7 @@ type loaders struct {
 	doc  *dataloadgen.Loader[uuid.UUID, document.Document]
 	job  *dataloadgen.Loader[int64, job.Job]
 	hook *dataloadgen.Loader[uuid.UUID, webhook.Endpoint]
+	msgs *dataloadgen.Loader[string, message.Metrics]
 }
 
 // gather is how long a loader waits for more keys. Lists that know what will be asked for prime their loader and wait for nothing.
@@ -80,6 +82,15 @@ func (l *loaders) webhooks() *dataloadgen.Loader[uuid.UUID, webhook.Endpoint] {
 		l.hook = newLoader("endpoint", l.deps.Webhooks.ByIDs, func(e webhook.Endpoint) uuid.UUID { return e.ID })
 	}
 	return l.hook
+}
+
+func (l *loaders) messageMetrics() *dataloadgen.Loader[string, message.Metrics] {
+	l.once.Lock()
+	defer l.once.Unlock()
+	if l.msgs == nil {
+		l.msgs = newLoader("queue", l.deps.Messages.QueueMetrics, func(m message.Metrics) string { return m.Name })
+	}
+	return l.msgs
 }
 
 func newLoader[K comparable, V any](noun string, byIDs func(context.Context, []K) ([]V, error), key func(V) K) *dataloadgen.Loader[K, V] {

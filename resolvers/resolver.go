@@ -31,6 +31,7 @@ type Deps struct {
 	Idempotency    *idempotency.Repo
 	Jobs           *job.Repo
 	Keys           *apikey.Repo
+	Messages       *app.Messages
 	Operator       *operator.Repo
 	Payloads       *app.Payloads
 	Search         *app.Searcher
@@ -73,6 +74,8 @@ type (
 	searchSynonymsConnection  struct{ *Resolver }
 	jobConnection             struct{ *Resolver }
 	jobUpdate                 struct{ *Resolver }
+	messageQueue              struct{ *Resolver }
+	messageQueueConnection    struct{ *Resolver }
 	userConnection            struct{ *Resolver }
 	webhookDelivery           struct{ *Resolver }
 	webhookDeliveryConnection struct{ *Resolver }
@@ -115,6 +118,14 @@ func (r *Resolver) JobConnection() graph.JobConnectionResolver { return &jobConn
 
 // JobUpdate returns the resolvers of an update's relations.
 func (r *Resolver) JobUpdate() graph.JobUpdateResolver { return &jobUpdate{r} }
+
+// MessageQueue returns the resolvers of what a queue computes on demand.
+func (r *Resolver) MessageQueue() graph.MessageQueueResolver { return &messageQueue{r} }
+
+// MessageQueueConnection returns the resolvers of what a page of queues computes on demand.
+func (r *Resolver) MessageQueueConnection() graph.MessageQueueConnectionResolver {
+	return &messageQueueConnection{r}
+}
 
 // UserConnection returns the resolvers of what a page of users computes on demand.
 func (r *Resolver) UserConnection() graph.UserConnectionResolver { return &userConnection{r} }

@@ -92,7 +92,18 @@ func (w *Worker) tasks() []task {
 			return fmt.Sprintf("%d events", n), err
 		}})
 	}
+	if w.deps.Queues != nil {
+		list = append(list, task{"message_queues", "* * * * *", func(ctx context.Context) (string, error) {
+			n, err := w.deps.Queues.Maintain(ctx)
+			return fmt.Sprintf("%d partitions", n), err
+		}})
+	}
 	return list
+}
+
+// queueMaintainer keeps the partitions of message queues.
+type queueMaintainer interface {
+	Maintain(ctx context.Context) (int, error)
 }
 
 // dispatcher sends the events of the outbox to whom they concern.

@@ -70,6 +70,7 @@ type Deps struct {
 	Handlers Table
 	Log      zerolog.Logger
 	Payloads payloadOpener    // decrypts payloads; nil: jobs with an encrypted one fail
+	Queues   queueMaintainer  // keeps the partitions of message queues; nil: another process does
 	Search   searchMaintainer // keeps the search up to date; nil: another process does
 	Webhooks dispatcher       // sends what the outbox holds; nil: another process does
 	Wake     <-chan struct{}  // a value says that jobs may be due; nil: only polling finds them

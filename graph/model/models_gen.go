@@ -12,6 +12,7 @@ import (
 	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
+	"stackforge/repo/message"
 	"stackforge/repo/search"
 	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
@@ -22,6 +23,36 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 )
+
+// Which message to archive.
+type ArchiveMessageInput struct {
+	// The queue.
+	Queue string `json:"queue"`
+	// The message.
+	ID string `json:"id"`
+	// The receipt of the read.
+	Receipt graphql.Omittable[*string] `json:"receipt,omitempty"`
+}
+
+// What was archived.
+type ArchiveMessagePayload struct {
+	// The message.
+	ID string `json:"id"`
+}
+
+// Which messages to archive.
+type ArchiveMessagesInput struct {
+	// The queue.
+	Queue string `json:"queue"`
+	// 1 to 1,000.
+	Messages []MessageRef `json:"messages"`
+}
+
+// What was archived.
+type ArchiveMessagesPayload struct {
+	// Those of the messages that were there.
+	Ids []string `json:"ids"`
+}
 
 // A box of degrees. With a west greater than its east it crosses the date line.
 type BoundingBoxInput struct {
@@ -121,6 +152,24 @@ type CreateDocumentsPayload struct {
 	Created int `json:"created"`
 }
 
+// A new queue. A tenant has at most 100.
+type CreateMessageQueueInput struct {
+	// 1 to 31 characters: a small letter, then small letters, digits or _.
+	Name string `json:"name"`
+	// How it is stored.
+	Kind message.Kind `json:"kind"`
+	// Of a partitioned one: the size of a part, as a number of messages (`10000`, the default) or a time (`1 day`).
+	PartitionInterval graphql.Omittable[*string] `json:"partitionInterval,omitempty"`
+	// Of a partitioned one: what is older, in messages (`1000000`, the default) or time, is dropped, read or not.
+	Retention graphql.Omittable[*string] `json:"retention,omitempty"`
+}
+
+// The new queue.
+type CreateMessageQueuePayload struct {
+	// The queue.
+	Queue message.Queue `json:"queue"`
+}
+
 // A new user.
 type CreateUserInput struct {
 	// Unique in the tenant, in whatever case.
@@ -181,6 +230,48 @@ type DeleteDocumentInput struct {
 type DeleteDocumentPayload struct {
 	// Its uuid.
 	ID string `json:"id"`
+}
+
+// Which message to delete.
+type DeleteMessageInput struct {
+	// The queue.
+	Queue string `json:"queue"`
+	// The message.
+	ID string `json:"id"`
+	// The receipt of the read.
+	Receipt graphql.Omittable[*string] `json:"receipt,omitempty"`
+}
+
+// What was deleted.
+type DeleteMessagePayload struct {
+	// The message.
+	ID string `json:"id"`
+}
+
+// Which queue to drop.
+type DeleteMessageQueueInput struct {
+	// The name.
+	Name string `json:"name"`
+}
+
+// What was dropped.
+type DeleteMessageQueuePayload struct {
+	// The name.
+	Name string `json:"name"`
+}
+
+// Which messages to delete.
+type DeleteMessagesInput struct {
+	// The queue.
+	Queue string `json:"queue"`
+	// 1 to 1,000.
+	Messages []MessageRef `json:"messages"`
+}
+
+// What was deleted.
+type DeleteMessagesPayload struct {
+	// Those of the messages that were there.
+	Ids []string `json:"ids"`
 }
 
 // Which endpoint.
@@ -413,6 +504,46 @@ type JobUpdate struct {
 	Job *job.Job `json:"job,omitempty"`
 }
 
+// One of many messages. With its headers it has at most 256 KiB.
+type MessageInput struct {
+	// Any value.
+	Payload json.RawMessage `json:"payload"`
+	// An object.
+	Headers graphql.Omittable[json.RawMessage] `json:"headers,omitempty"`
+	// Hidden for so many seconds at first, up to a year.
+	DelaySeconds graphql.Omittable[*int] `json:"delaySeconds,omitempty"`
+	// Hidden until then; not together with `delaySeconds`.
+	DeliverAt graphql.Omittable[*time.Time] `json:"deliverAt,omitempty"`
+}
+
+// A page of queues.
+type MessageQueueConnection struct {
+	// The queues with their cursors.
+	Edges []MessageQueueEdge `json:"edges"`
+	// The queues.
+	Nodes []message.Queue `json:"nodes"`
+	// Where the page stands.
+	PageInfo PageInfo `json:"pageInfo"`
+	// How many queues there are. Counted only when asked for.
+	TotalCount int `json:"totalCount"`
+}
+
+// One queue and its place in the list.
+type MessageQueueEdge struct {
+	// The queue.
+	Node message.Queue `json:"node"`
+	// The place, for `after` and `before`.
+	Cursor string `json:"cursor"`
+}
+
+// A message, and with a receipt one read of it.
+type MessageRef struct {
+	// The message.
+	ID string `json:"id"`
+	// The receipt of the read.
+	Receipt graphql.Omittable[*string] `json:"receipt,omitempty"`
+}
+
 // A circle on the earth.
 type NearInput struct {
 	// Degrees east.
@@ -439,6 +570,50 @@ type PageInfo struct {
 type PathFacetInput struct {
 	// How many labels are kept, 1 to 20: a.b.c is a at level 1 and a.b at level 2. A shorter path stays as it is.
 	Level int `json:"level"`
+}
+
+// What to read and delete.
+type PopMessagesInput struct {
+	// The queue.
+	Queue string `json:"queue"`
+	// How many at most, 1 to 100.
+	Limit int `json:"limit"`
+}
+
+// What was read and deleted.
+type PopMessagesPayload struct {
+	// The messages.
+	Messages []message.Message `json:"messages"`
+}
+
+// Which queue to empty.
+type PurgeMessageQueueInput struct {
+	// The name.
+	Name string `json:"name"`
+}
+
+// What was deleted.
+type PurgeMessageQueuePayload struct {
+	// How many messages.
+	Purged int64 `json:"purged"`
+}
+
+// What to read.
+type ReadMessagesInput struct {
+	// The queue.
+	Queue string `json:"queue"`
+	// How many at most, 1 to 100.
+	Limit int `json:"limit"`
+	// How long they are hidden from other reads, 0 to 43,200.
+	VisibilitySeconds int `json:"visibilitySeconds"`
+	// Wait so long for a message when there is none, 0 to 20.
+	WaitSeconds int `json:"waitSeconds"`
+}
+
+// What was read.
+type ReadMessagesPayload struct {
+	// The messages.
+	Messages []message.Message `json:"messages"`
 }
 
 // Which delivery.
@@ -610,6 +785,86 @@ type SearchSynonymsEdge struct {
 	Node searchsettings.Synonyms `json:"node"`
 	// The place, for `after`.
 	Cursor string `json:"cursor"`
+}
+
+// A message. With its headers it has at most 256 KiB.
+type SendMessageInput struct {
+	// The queue: 1 to 31 characters, a small letter, then small letters, digits or _.
+	Queue string `json:"queue"`
+	// Any value.
+	Payload json.RawMessage `json:"payload"`
+	// An object. `x-pgmq-group` names the message's group for the grouped reads of SQL.
+	Headers graphql.Omittable[json.RawMessage] `json:"headers,omitempty"`
+	// Hidden for so many seconds at first, up to a year.
+	DelaySeconds graphql.Omittable[*int] `json:"delaySeconds,omitempty"`
+	// Hidden until then; not together with `delaySeconds`.
+	DeliverAt graphql.Omittable[*time.Time] `json:"deliverAt,omitempty"`
+}
+
+// The new message.
+type SendMessagePayload struct {
+	// Its number.
+	ID string `json:"id"`
+}
+
+// What became of one message.
+type SendMessageResult struct {
+	// Its place in the list, from 0.
+	Index int `json:"index"`
+	// Its number, null when it was not valid.
+	ID *string `json:"id,omitempty"`
+	// What is wrong with it, null when nothing is.
+	Error *RowError `json:"error,omitempty"`
+}
+
+// Messages for one queue.
+type SendMessagesInput struct {
+	// The queue.
+	Queue string `json:"queue"`
+	// 1 to 1,000.
+	Messages []MessageInput `json:"messages"`
+	// What to do about a message that is not valid.
+	OnError OnError `json:"onError"`
+}
+
+// What became of each message.
+type SendMessagesPayload struct {
+	// One per message, in the order given.
+	Results []SendMessageResult `json:"results"`
+	// How many were sent.
+	Sent int `json:"sent"`
+}
+
+// A rule for messages that are read again and again. Without `maxReads` and `deadLetterQueue` it ends.
+type SetMessageQueueRedriveInput struct {
+	// The queue.
+	Queue string `json:"queue"`
+	// How often a message may be read, 1 to 1,000.
+	MaxReads graphql.Omittable[*int] `json:"maxReads,omitempty"`
+	// Where it then goes, with headers that tell where it came from; made when it is not there.
+	DeadLetterQueue graphql.Omittable[*string] `json:"deadLetterQueue,omitempty"`
+}
+
+// The queue as it is now.
+type SetMessageQueueRedrivePayload struct {
+	// The queue.
+	Queue message.Queue `json:"queue"`
+}
+
+// Which messages, and for how long.
+type SetMessageVisibilityInput struct {
+	// The queue.
+	Queue string `json:"queue"`
+	// 1 to 1,000.
+	Messages []MessageRef `json:"messages"`
+	// Hidden for so many seconds from now, 0 to 43,200; 0 shows them at once.
+	VisibilitySeconds int `json:"visibilitySeconds"`
+}
+
+// What was changed.
+type SetMessageVisibilityPayload struct {
+	// Those of the messages that were there.
+	Messages []message.Visible `json:"messages"`
 }
 
 // Words that searches leave out.
