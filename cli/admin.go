@@ -10,7 +10,9 @@ import (
 	"github.com/google/uuid"
 
 	"stackforge/db"
+	"stackforge/errs"
 	"stackforge/repo/apikey"
+	"stackforge/repo/operator"
 	"stackforge/repo/tenancy"
 )
 
@@ -156,14 +158,14 @@ func (c keyRevokeCmd) Run(ctx context.Context, p *program) error {
 
 type doctorCmd struct{}
 
-// Run shows version and extensions of the database.
+// Run shows the extensions of the database and, to its owner, partitions, slow statements and what the audit lacks.
 func (doctorCmd) Run(ctx context.Context, p *program) error {
 	return p.withDB(ctx, db.RoleLogin, func(h *db.DB, _ string) error {
 		list, err := db.Capabilities(ctx, h)
 		if err != nil {
 			return err
 		}
-		return p.table("EXTENSION\tVERSION\tSTATE\tWITHOUT IT", func(row func(...any)) {
+		err = p.table("EXTENSION\tVERSION\tSTATE\tWITHOUT IT", func(row func(...any)) {
 			for _, c := range list {
 				state := "not on this server"
 				if c.Installed {
@@ -174,7 +176,64 @@ func (doctorCmd) Run(ctx context.Context, p *program) error {
 				row(c.Name, c.Version, state, c.Fallback)
 			}
 		})
+		if err != nil {
+			return err
+		}
+		return p.diagnose(ctx, operator.New(h))
 	})
+}
+
+// diagnose shows what only the owner may see; others are told so.
+func (p *program) diagnose(ctx context.Context, r *operator.Repo) error {
+	partitions, err := r.Partitions(ctx)
+	if errs.Is(err, errs.Forbidden) {
+		p.say("Partitions, slow statements and audit are shown to the owner of the database.")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.print("")
+	err = p.table("PARTITIONED\tBY\tPARTITIONS\tAHEAD\tROWS OUTSIDE\tKEPT", func(row func(...any)) {
+		for _, t := range partitions {
+			row(t.Parent, t.Period, t.Partitions, fmt.Sprintf("%d of %d", t.MadeAhead, t.Premade), t.DefaultRows, text(t.Retention))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	audit, err := r.AuditSettings(ctx)
+	if err != nil {
+		return err
+	}
+	p.print("")
+	for _, m := range audit.Missing {
+		p.print("audit: %s", m)
+	}
+	if len(audit.Missing) == 0 {
+		p.print("audit: complete")
+	}
+	slow, err := r.SlowQueries(ctx, 10)
+	if errs.Is(err, errs.NotImplemented) {
+		p.print("slow statements: %s", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.print("")
+	return p.table("STATEMENT\tCALLS\tTOTAL S\tMEAN MS\tMAX MS\tTEXT", func(row func(...any)) {
+		for _, q := range slow {
+			row(text(q.Name), q.Calls, fmt.Sprintf("%.1f", q.TotalSeconds), fmt.Sprintf("%.2f", q.MeanMs), fmt.Sprintf("%.1f", q.MaxMs), text(q.Snippet))
+		}
+	})
+}
+
+func text(s *string) string {
+	if s == nil {
+		return "-"
+	}
+	return *s
 }
 
 func (p *program) table(head string, fill func(row func(...any))) error {

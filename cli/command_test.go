@@ -91,6 +91,9 @@ func TestMigrate(t *testing.T) {
 	table := ok(t, env, "doctor")
 	require.Regexp(t, `(?m)^EXTENSION +VERSION +STATE +WITHOUT IT$`, table)
 	require.Regexp(t, `(?m)^ltree +[0-9.]+ +in use`, table)
+	require.Regexp(t, `(?m)^jobs_finished +month +4 +3 of 3 +0 +6 mons$`, table)
+	require.Regexp(t, `(?m)^audit: `, table)
+	require.Regexp(t, `(?m)^STATEMENT +CALLS|^slow statements: `, table)
 }
 
 func TestSeed(t *testing.T) {
@@ -139,6 +142,8 @@ func TestTenantsAndKeys(t *testing.T) {
 	require.Regexp(t, "^"+keyPattern.String()+"$", first)
 	require.Contains(t, ok(t, env, "tenant", "list"), id+"  Second Street")
 
+	require.Zero(t, run(t, env, "key", "create", "--tenant", id, "--name", "watcher", "--operator").code)
+	require.Regexp(t, `watcher +operator:read `, ok(t, env, "key", "list", "--tenant", id))
 	made := run(t, env, "key", "create", "--tenant", id, "--name", "reader", "--scopes", "documents:read,jobs:read", "--expires", "24h")
 	require.Zero(t, made.code, made.stderr)
 	require.Regexp(t, "^"+keyPattern.String()+"\n$", made.stdout)

@@ -137,6 +137,57 @@ query Authors {
 `,
   },
   {
+    title: "Look at the dashboard",
+    summary: "Counts, a series of jobs by hour, the most frequent errors, and what your data take.",
+    query: `# Each field is read on its own: leave out what you do not need.
+query LookAtTheDashboard {
+  dashboard {
+    stats {
+      documentCount
+      newestDocumentAt
+      updatedAt
+    }
+    pivot(months: 6, fillGaps: true) {
+      month
+      count
+    }
+    breakdown {
+      type
+      pending
+      running
+      done
+      failed
+    }
+    jobSeries(bucket: HOUR, last: 24) {
+      at
+      type
+      done
+      failed
+      waitP95
+      runP95
+    }
+    jobErrors(days: 7) {
+      type
+      pattern
+      count
+      lastAt
+    }
+    storage {
+      kind
+      rows
+      bytes
+      isEstimate
+    }
+    searchLatency {
+      count
+      p50
+      p95
+    }
+  }
+}
+`,
+  },
+  {
     title: "Enqueue a job",
     summary: "Puts one job on the queue; run Watch jobs first to see it happen.",
     query: `# Puts one job on the queue of your tenant;
