@@ -363,8 +363,14 @@ func TestStorage(t *testing.T) {
 	b.jobs(t, 100, "1 second")
 	b.refresh(t)
 	b.d.Exec(t, `ANALYZE documents; ANALYZE jobs`)
-	b.d.Exec(t, `INSERT INTO files (tenant_id, uploader_id, filename, content_type, size_bytes, storage_key) SELECT $1, $2, 'f', 'text/plain', 1000, 'k' || i FROM generate_series(1, 3) i`,
-		b.scope.TenantID, b.scope.UserID)
+	kept, err := db.Get[bool](t.Context(), b.d.Owner, "function", `SELECT to_regprocedure('add_tenant_storage(uuid, numeric, bigint)') IS NOT NULL`)
+	require.NoError(t, err)
+	if kept {
+		b.d.Exec(t, `SELECT add_tenant_storage($1, 3000, 3)`, b.scope.TenantID)
+	} else {
+		b.d.Exec(t, `INSERT INTO files (tenant_id, uploader_id, filename, content_type, size_bytes, storage_key) SELECT $1, $2, 'f', 'text/plain', 1000, 'k' || i FROM generate_series(1, 3) i`,
+			b.scope.TenantID, b.scope.UserID)
+	}
 	uses := func(b bundle) map[string]dashboard.StorageUse {
 		list, err := b.repo.Storage(b.ctx)
 		require.NoError(t, err)
