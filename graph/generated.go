@@ -6823,7 +6823,7 @@ type SetWebhookPayload {
   "The endpoint."
   webhook: WebhookEndpoint!
   "The signing secret of a new endpoint. It is shown this once; null when the endpoint was there."
-  secret: String
+  secret: String @secret
 }
 
 "The endpoint as it was."
@@ -6855,7 +6855,7 @@ type CreateWebhookEndpointPayload {
   "The endpoint."
   endpoint: WebhookEndpoint!
   "The signing secret. It is shown this once."
-  secret: String!
+  secret: String! @secret
 }
 
 "What to change."
@@ -6909,7 +6909,7 @@ type RotateWebhookSecretPayload {
   "The endpoint."
   endpoint: WebhookEndpoint!
   "The new signing secret. It is shown this once."
-  secret: String!
+  secret: String! @secret
 }
 
 "Which endpoint."

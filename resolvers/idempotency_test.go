@@ -4,11 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"stackforge/graph"
 )
 
 // keyed is ask with a header Idempotency-Key.
@@ -188,4 +192,22 @@ func TestNoIdempotencyKeyCostsNothing(t *testing.T) {
 	require.Equal(t, []string{"user.Create"}, d.statements.take())
 	require.Empty(t, c.keyed("k", makeUser, vars{"e": "b@example.org"}).Errors)
 	require.Equal(t, []string{"idempotency.Claim", "user.Create", "idempotency.Keep"}, d.statements.take())
+}
+
+// Every field that is shown once is marked, so that no answer with it is kept.
+func TestSecretsAreMarked(t *testing.T) {
+	t.Parallel()
+
+	shownOnce := regexp.MustCompile(`(?i)^(secret|plaintext|token|password)$`)
+	found := 0
+	for _, def := range graph.NewExecutableSchema(graph.Config{}).Schema().Types {
+		for _, f := range def.Fields {
+			if def.Kind != ast.Object || !strings.HasSuffix(def.Name, "Payload") || !shownOnce.MatchString(f.Name) {
+				continue
+			}
+			found++
+			require.NotNil(t, f.Directives.ForName("secret"), "%s.%s lacks @secret", def.Name, f.Name)
+		}
+	}
+	require.GreaterOrEqual(t, found, 4)
 }
