@@ -70,7 +70,7 @@ func (b *bench) encryptionPart(ctx context.Context) error {
 // medianOf calls fn for a tenth of a part's time and returns the median.
 func (b *bench) medianOf(ctx context.Context, fn func() error) (time.Duration, error) {
 	var took []time.Duration
-	for end := time.Now().Add(time.Duration(b.options.seconds) * time.Second / 10); time.Now().Before(end) && ctx.Err() == nil; {
+	for end := time.Now().Add(time.Duration(b.seconds) * time.Second / 10); time.Now().Before(end) && ctx.Err() == nil; {
 		start := time.Now()
 		if err := fn(); err != nil {
 			return 0, err

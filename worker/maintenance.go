@@ -25,6 +25,7 @@ type dropper interface {
 }
 
 type maintainer interface {
+	dropper
 	EnsurePartitions(ctx context.Context) (int, error)
 	FinishMaintenance(ctx context.Context, task string, tick time.Time, outcome string) error
 	RefreshStats(ctx context.Context) error

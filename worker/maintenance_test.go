@@ -57,7 +57,7 @@ func TestMaintenance(t *testing.T) {
 	want := map[string]string{
 		"archive_jobs": "0 jobs", "count_finished_jobs": "0 types", "delete_failed_jobs": "0 jobs", "drop_old_events": "0 days",
 		"ensure_partitions": "0 new, 0 ended", "recount_finished_jobs": "0 types", "recover_stale_jobs": "0 jobs",
-		"drop_old_idempotency_keys": "0 keys",
+		"drop_old_idempotency_keys":     "0 keys",
 		"refresh_tenant_document_stats": "error: Too slow.",
 	}
 	require.Len(t, rows, len(want))

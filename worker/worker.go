@@ -118,7 +118,6 @@ type Event struct {
 // Runs is what a worker needs of repo/job.
 type Runs interface {
 	claimer
-	dropper
 	ender
 	keeper
 	maintainer
