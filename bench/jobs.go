@@ -163,8 +163,8 @@ func drainBare(ctx context.Context, c *pgx.Conn) (float64, error) {
 	return 0, fmt.Errorf("the loop did not empty the queue")
 }
 
-func (b *bench) drainWorker(ctx context.Context, d *dataset, c *pgx.Conn, concurrency string) (float64, error) {
-	w, err := b.work(ctx, d, c, "WORKER_CONCURRENCY="+concurrency)
+func (b *bench) drainWorker(ctx context.Context, d *dataset, c *pgx.Conn, concurrency string, more ...string) (float64, error) {
+	w, err := b.work(ctx, d, c, append(more, "WORKER_CONCURRENCY="+concurrency)...)
 	if err != nil {
 		return 0, err
 	}

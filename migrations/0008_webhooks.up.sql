@@ -43,7 +43,8 @@ CREATE INDEX ix_webhook_endpoints_enabled ON webhook_endpoints (tenant_id) WHERE
 CREATE INDEX ix_webhook_endpoints_created ON webhook_endpoints (tenant_id, created_at DESC, id DESC);
 SELECT secure_table('webhook_endpoints');
 
--- What deliveries are signed with. No role of the product may read it: a worker is handed the secrets of what it claims.
+-- What deliveries are signed with, in the clear. No role of the product may read it: a worker is handed the secrets of what
+-- it claims.
 CREATE TABLE webhook_secrets (
     tenant_id uuid NOT NULL,
     endpoint_id uuid NOT NULL,

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
 
 	"stackforge/errs"
@@ -133,6 +134,9 @@ func (r *mutationRoot) RotateWebhookSecret(ctx context.Context, input model.Rota
 }
 
 func (r *mutationRoot) TestWebhook(ctx context.Context, input model.TestWebhookInput) (model.TestWebhookPayload, error) {
+	if _, given, _ := idempotencyKey(graphql.GetOperationContext(ctx)); given { // a worker does not see what is not committed
+		return model.TestWebhookPayload{}, errs.Field("idempotencyKey", "A test is sent each time: it takes no idempotency key.")
+	}
 	var id *uuid.UUID
 	if text := input.ID.Value(); text != nil {
 		key, err := plainID(*text)

@@ -6,12 +6,10 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
 	"stackforge/errs"
@@ -71,7 +69,6 @@ type Event struct {
 type Deps struct {
 	Queue  queue
 	Sender sender
-	Vault  Vault           // nil: secrets are stored as they are
 	Wake   <-chan struct{} // a value says that something may be due; nil: only Wake and the poll do
 	Log    zerolog.Logger
 }
@@ -91,12 +88,6 @@ type keeper interface {
 
 type sender interface {
 	Send(ctx context.Context, r Request) Answer
-}
-
-// Vault encrypts signing secrets for the database, each bound to its endpoint.
-type Vault interface {
-	Seal(tenantID, endpointID uuid.UUID, secret string) (string, error)
-	Open(tenantID, endpointID uuid.UUID, sealed string) (string, error)
 }
 
 // Dispatcher sends what is due, until its context ends. Any number of them may work on one database.
@@ -262,25 +253,10 @@ func (d *Dispatcher) send(ctx context.Context, o webhook.Outgoing, claimed time.
 }
 
 func (d *Dispatcher) attempt(ctx context.Context, o webhook.Outgoing) Answer {
-	secrets := make([]string, len(o.Secrets))
-	for i, s := range o.Secrets {
-		if secrets[i] = s; strings.HasPrefix(s, secretPrefix) {
-			continue
-		}
-		if d.deps.Vault == nil {
-			return Answer{Error: "The signing secret is encrypted, and this worker has no key."}
-		}
-		open, err := d.deps.Vault.Open(o.TenantID, o.EndpointID, s)
-		if err != nil {
-			d.deps.Log.Error().Err(err).Stringer("endpoint", o.EndpointID).Msg("webhook: a signing secret cannot be decrypted")
-			return Answer{Error: "The signing secret could not be decrypted."}
-		}
-		secrets[i] = open
-	}
-	if len(secrets) == 0 {
+	if len(o.Secrets) == 0 {
 		return Answer{Error: "The endpoint has no signing secret."}
 	}
-	return d.deps.Sender.Send(ctx, Request{ID: strconv.FormatInt(o.EventID, 10), URL: o.URL, Body: []byte(o.Body), Secrets: secrets})
+	return d.deps.Sender.Send(ctx, Request{ID: strconv.FormatInt(o.EventID, 10), URL: o.URL, Body: []byte(o.Body), Secrets: o.Secrets})
 }
 
 // judge says what becomes of a delivery after an attempt.

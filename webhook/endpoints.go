@@ -8,7 +8,6 @@ import (
 
 	"stackforge/errs"
 	"stackforge/repo/webhook"
-	"stackforge/tenant"
 )
 
 // Endpoints changes the endpoints of the caller's tenant: it judges URLs and makes secrets. What only reads is the Repo's.
@@ -23,7 +22,6 @@ const TestMargin = 5 * time.Second
 // EndpointsConfig is what Endpoints works with. Zero values take the defaults named here.
 type EndpointsConfig struct {
 	Guard    Guard
-	Vault    Vault         // nil: secrets are stored as they are
 	Nudge    func()        // tells dispatchers that something may be due; default nobody is told
 	Patience time.Duration // how long Test waits for the outcome; default 20 s
 	Circuit  int           // as the Dispatcher's; default DefaultCircuit
@@ -44,11 +42,12 @@ func (e *Endpoints) Set(ctx context.Context, url string) (_ webhook.Endpoint, se
 	if err := e.cfg.Guard.CheckURL(url); err != nil {
 		return webhook.Endpoint{}, "", err
 	}
-	id, secret, sealed, err := e.secret(ctx, nil)
+	id, err := uuid.NewV7()
 	if err != nil {
 		return webhook.Endpoint{}, "", err
 	}
-	out, err := e.Repo.Set(ctx, url, id, sealed)
+	secret = newSecret()
+	out, err := e.Repo.Set(ctx, url, id, secret)
 	if err != nil || out.ID != id {
 		secret = ""
 	}
@@ -73,11 +72,12 @@ func (e *Endpoints) Create(ctx context.Context, p webhook.Params) (_ webhook.End
 	if err := e.check(p); err != nil {
 		return webhook.Endpoint{}, "", err
 	}
-	id, secret, sealed, err := e.secret(ctx, nil)
+	id, err := uuid.NewV7()
 	if err != nil {
 		return webhook.Endpoint{}, "", err
 	}
-	out, err := e.Repo.Create(ctx, id, p, sealed)
+	secret = newSecret()
+	out, err := e.Repo.Create(ctx, id, p, secret)
 	return out, secret, err
 }
 
@@ -109,33 +109,9 @@ func (e *Endpoints) Rotate(ctx context.Context, id uuid.UUID, overlapHours int) 
 	if overlapHours < 0 || overlapHours > maxOverlap {
 		return webhook.Endpoint{}, "", errs.Field("overlapHours", "This must be from 0 to 168.")
 	}
-	_, secret, sealed, err := e.secret(ctx, &id)
-	if err != nil {
-		return webhook.Endpoint{}, "", err
-	}
-	out, err := e.Repo.Rotate(ctx, id, sealed, time.Duration(overlapHours)*time.Hour)
-	return out, secret, err
-}
-
-// secret makes a secret for an endpoint, a new one when id is nil, as its owner sees it and as it is stored.
-func (e *Endpoints) secret(ctx context.Context, id *uuid.UUID) (_ uuid.UUID, secret, sealed string, err error) {
-	s, err := tenant.From(ctx)
-	if err != nil {
-		return uuid.Nil, "", "", err
-	}
-	if id == nil {
-		made, err := uuid.NewV7()
-		if err != nil {
-			return uuid.Nil, "", "", err
-		}
-		id = &made
-	}
 	secret = newSecret()
-	if e.cfg.Vault == nil {
-		return *id, secret, secret, nil
-	}
-	sealed, err = e.cfg.Vault.Seal(s.TenantID, *id, secret)
-	return *id, secret, sealed, err
+	out, err := e.Repo.Rotate(ctx, id, secret, time.Duration(overlapHours)*time.Hour)
+	return out, secret, err
 }
 
 // Health returns how each endpoint did within the window, by name.
@@ -163,7 +139,7 @@ func (e *Endpoints) RedeliverMany(ctx context.Context, p webhook.RedeliverParams
 
 // Test has a worker send an event webhook.test to an endpoint, nil for the one named default, waits for the outcome, and
 // returns the delivery. One that is still pending says that no worker has ended it within the patience. See webhook.Repo.Test
-// for errors.
+// for errors. It is not for a context of db.Together, in which no worker would see the test.
 func (e *Endpoints) Test(ctx context.Context, endpoint *uuid.UUID) (webhook.Delivery, error) {
 	if endpoint == nil {
 		d, err := e.GetDefault(ctx)

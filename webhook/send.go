@@ -166,7 +166,7 @@ func explain(err error) string {
 		return "There is no such host."
 	case errors.As(err, &unknown), errors.As(err, &invalid), errors.As(err, &host), errors.As(err, &cert):
 		return "The receiver's certificate is not valid."
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "The receiver does not speak TLS."
 	case errors.Is(err, context.Canceled):
 		return "The request was interrupted."

@@ -105,3 +105,40 @@ func TestWorkersCountTheWordsOfDocuments(t *testing.T) {
 	b.d.Exec(t, `DELETE FROM documents WHERE tenant_id = $1`, s.TenantID)
 	require.Eventually(t, func() bool { return words() == 0 }, patience, 10*time.Millisecond)
 }
+
+// hooks is a dispatcher that counts.
+type hooks struct {
+	ran   chan struct{}
+	woken chan struct{}
+}
+
+func (h hooks) DropOld(context.Context) (int, error) { return 3, nil }
+func (h hooks) Expire(context.Context) (int, error)  { return 0, errs.New(errs.Timeout, "Too slow.") }
+func (h hooks) Run(ctx context.Context)              { close(h.ran); <-ctx.Done() }
+
+func (h hooks) Wake() {
+	select {
+	case h.woken <- struct{}{}:
+	default:
+	}
+}
+
+// A worker runs the dispatcher of webhooks, wakes it when jobs have ended, and keeps its outbox small.
+func TestWebhooks(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	h := hooks{ran: make(chan struct{}), woken: make(chan struct{}, 1)}
+	p := start(t, worker.Config{}, worker.Deps{Runs: b.runs, Webhooks: h, Handlers: worker.Table{"it": handle(nothing)}})
+	receive(t, h.ran)
+	missing := map[string]bool{"expire_webhook_deliveries": true, "drop_old_webhooks": true}
+	p.wait(t, worker.Maintained, func(e worker.Event) bool {
+		delete(missing, e.Task)
+		return len(missing) == 0
+	})
+	b.enqueue(t, job.EnqueueParams{Type: "it"})
+	receive(t, h.woken)
+	outcomes, err := db.List[string](t.Context(), b.d.Owner, `SELECT outcome FROM core.maintenance_runs WHERE task LIKE '%webhook%' ORDER BY task`)
+	require.NoError(t, err)
+	require.Equal(t, []string{"3 events", "error: Too slow."}, outcomes)
+}

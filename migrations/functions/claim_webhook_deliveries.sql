@@ -4,7 +4,7 @@
 -- that has not ended holds up those behind it, and one if its last sends failed as often as circuit says (a probe). Before its lane's
 -- resume_at only tests are sent. A delivery whose lease has ended without a word is due again.
 -- The cost does not grow with what waits at endpoints that are not due.
--- Index: ix_webhook_lanes_due; ix_webhook_deliveries_due or _head of each lane; see docs/queries/webhook.Claim.md.
+-- Index: ix_webhook_lanes_due; ix_webhook_deliveries_due or _head, _leased and _tests of each lane (TestClaimCost).
 -- Locks the lanes it looks at, and skips those that others have locked.
 CREATE OR REPLACE FUNCTION claim_webhook_deliveries(p_limit int, p_per_endpoint int, p_lease interval, p_circuit int)
 RETURNS TABLE (id bigint, lease_id bigint, tenant_id uuid, endpoint_id uuid, event_id bigint, event text, is_test boolean, tries int,

@@ -1,5 +1,5 @@
 -- create_webhook_endpoint(tenant, id, input, secret) makes an endpoint of {name, url, description, events, jobTypes, ordering,
--- enabled} and returns it. The secret is stored as it is given: encrypted by the caller, when there is a key for that.
+-- enabled} and returns it.
 -- Raises ZE400, ZE409 for a name that is taken and for the tenant's 51st endpoint. Waits for others who make endpoints of the tenant.
 CREATE OR REPLACE FUNCTION create_webhook_endpoint(p_tenant_id uuid, p_id uuid, p_input jsonb, p_secret text) RETURNS webhook_endpoints
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$

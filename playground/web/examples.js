@@ -258,4 +258,74 @@ subscription WatchJobs {
 }
 `,
   },
+  {
+    title: "Set a webhook",
+    summary: "Posts every end of a job to a URL of yours; the secret is shown this once.",
+    query: `# Posts every job that is done or has failed to your URL,
+# signed with the secret, which is shown this once.
+# For a receiver on your own machine start the server
+# with WEBHOOK_ALLOW_PRIVATE=1.
+mutation SetWebhook {
+  setWebhook(input: { url: "https://example.com/hooks" }) {
+    webhook {
+      id
+      url
+      enabled
+    }
+    secret
+  }
+}
+`,
+  },
+  {
+    title: "Test the webhook",
+    summary: "Sends one event now and shows what the receiver answered.",
+    query: `# Sends an event webhook.test to the webhook, and waits
+# for what the receiver answers.
+mutation TestWebhook {
+  testWebhook(input: {}) {
+    delivery {
+      status
+      requestBody
+      attemptLog {
+        responseStatus
+        durationMs
+        response
+        error
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    title: "What was delivered",
+    summary: "The log of deliveries and how each endpoint does.",
+    query: `# What was sent, what came of each attempt, and when the
+# next one is; and how each endpoint does.
+query WebhookLog {
+  webhookDeliveriesConnection(first: 10) {
+    nodes {
+      id
+      event
+      status
+      attempts
+      nextAttemptAt
+      attemptLog {
+        at
+        responseStatus
+        error
+      }
+    }
+  }
+  webhookHealth {
+    name
+    circuit
+    successRate
+    p95Ms
+    pending
+  }
+}
+`,
+  },
 ];

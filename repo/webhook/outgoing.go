@@ -42,7 +42,7 @@ type Outgoing struct {
 	Tries      int       `db:"tries"` // that failed since it was made, or made anew
 	URL        string    `db:"url"`
 	Body       string    `db:"body"`
-	Secrets    []string  `db:"secrets"` // as they were stored, the current one first
+	Secrets    []string  `db:"secrets"` // the current one first
 }
 
 // Outcome is what becomes of a delivery after an attempt.
