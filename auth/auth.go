@@ -2,7 +2,8 @@
 // doors use its middleware and handlers.
 //
 // Answers are remembered for at most 30 seconds, so that a request in the steady state asks the database nothing and a
-// revoked key, and every token made from it, ends within that time in every process. Expiry is honoured to the instant.
+// revoked key, every token made from it and every socket it opened end within that time in every process; at once where Changed
+// is told of it. Expiry is honoured to the instant.
 //
 // Whatever is wrong with credentials, the caller reads the same sentence. Keys are found by their SHA-256: the time of
 // that look-up tells at most something about a hash, from which no key can be found, so it needs no constant-time compare.
@@ -55,6 +56,8 @@ type Authenticator struct {
 	byID    *lookup[uuid.UUID]
 	tokens  *cache[string, *token]
 	touches *touches
+	held    held
+	recheck chan struct{}
 }
 
 // digest is the SHA-256 of a credential.
@@ -75,7 +78,10 @@ func New(c Config) (*Authenticator, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	a := &Authenticator{config: c, tokens: newCache[string, *token](maxEntries), touches: newTouches()}
+	a := &Authenticator{
+		config: c, tokens: newCache[string, *token](maxEntries), touches: newTouches(),
+		held: held{byKey: map[uuid.UUID]map[*hold]struct{}{}}, recheck: make(chan struct{}, 1),
+	}
 	a.byHash = newLookup(c.Now,
 		func(d digest) string { return string(d[:]) },
 		func(ctx context.Context, d digest) (apikey.Grant, error) {

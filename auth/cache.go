@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -97,6 +98,7 @@ type lookup[K comparable] struct {
 	name    func(K) string
 	now     func() time.Time
 	unknown *cache[K, struct{}]
+	changes atomic.Int64 // of keys, as told
 }
 
 func newLookup[K comparable](now func() time.Time, name func(K) string, ask func(context.Context, K) (apikey.Grant, error)) *lookup[K] {
@@ -147,7 +149,7 @@ func (l *lookup[K]) fetch(ctx context.Context, k K) (*grant, error) {
 	if g, err, ok := l.remembered(k); ok {
 		return g, err
 	}
-	asked := l.now() // the answer is as old as the question
+	asked, changes := l.now(), l.changes.Load() // the answer is as old as the question
 	found, err := l.ask(ctx, k)
 	if errs.Is(err, errs.NotFound) {
 		l.known.drop(k)
@@ -161,8 +163,16 @@ func (l *lookup[K]) fetch(ctx context.Context, k K) (*grant, error) {
 	if found.ExpiresAt != nil {
 		g.expires = *found.ExpiresAt
 	}
-	l.known.put(k, g, asked.Add(knownFor))
+	if changes == l.changes.Load() { // else the answer may be from before the change
+		l.known.put(k, g, asked.Add(knownFor))
+	}
 	return g, nil
+}
+
+// forget drops what is known, and what is being asked.
+func (l *lookup[K]) forget() {
+	l.changes.Add(1)
+	l.known.remove(func(*grant) bool { return true })
 }
 
 func notFound() error { return errs.New(errs.NotFound, "There is no such key.") }

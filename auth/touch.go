@@ -54,11 +54,12 @@ func (t *touches) take() map[uuid.UUID]time.Time {
 	return taken
 }
 
-// Run writes when keys were last used, at most once a second for each, until ctx ends; then it writes the rest and
-// returns. What could not be written is tried again with the next batch.
+// Run looks after held connections and writes when keys were last used, at most once a second for each, until ctx ends; then it
+// writes the rest and returns. What could not be written is tried again with the next batch.
 func (a *Authenticator) Run(ctx context.Context) {
 	tick := time.NewTicker(touchEvery)
 	defer tick.Stop()
+	go a.watch(ctx)
 	for {
 		select {
 		case <-tick.C:

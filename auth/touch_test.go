@@ -169,7 +169,7 @@ func TestOnDatabase(t *testing.T) {
 	require.NoError(t, err)
 	require.WithinDuration(t, c.now(), *list[0].LastUsedAt, time.Millisecond)
 
-	require.NoError(t, repo.Revoke(tenant.With(t.Context(), scope), k.ID))
+	require.NoError(t, repo.Revoke(tenant.With(t.Context(), scope), k.ID, true))
 	c.forward(30 * time.Second)
 	for _, cred := range []auth.Credentials{{APIKey: plaintext}, {Bearer: token}, {APIKey: "' OR true --"}, {APIKey: "\x00"}} {
 		_, _, err = a.Authenticate(t.Context(), cred)

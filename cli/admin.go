@@ -38,53 +38,11 @@ func (migrateCmd) Run(ctx context.Context, p *program) error {
 	return err
 }
 
-type tenantCmd struct {
-	Create tenantCreateCmd `cmd:"" help:"Create a tenant and its first API key."`
-	List   tenantListCmd   `cmd:"" help:"List the tenants."`
-}
-
-type tenantCreateCmd struct {
-	Name string `required:"" help:"The tenant's name."`
-}
-
-// Run creates the tenant and prints its id and its first key.
-func (c tenantCreateCmd) Run(ctx context.Context, p *program) error {
-	return p.withDB(ctx, db.RoleOwner, func(h *db.DB, _ string) error {
-		t, err := tenancy.New(h).Create(ctx, c.Name)
-		if err != nil {
-			return err
-		}
-		_, plaintext, err := apikey.New(h).Create(actAs(ctx, t.ID), "first", []string{"*"}, nil)
-		if err != nil {
-			return err
-		}
-		p.print("tenant %s\nkey    %s", t.ID, plaintext)
-		p.say("The key is shown this once.")
-		return nil
-	})
-}
-
-type tenantListCmd struct{}
-
-// Run lists the tenants.
-func (tenantListCmd) Run(ctx context.Context, p *program) error {
-	return p.withDB(ctx, db.RoleOwner, func(h *db.DB, _ string) error {
-		list, err := tenancy.New(h).List(ctx)
-		if err != nil {
-			return err
-		}
-		return p.table("ID\tNAME\tCREATED", func(row func(...any)) {
-			for _, t := range list {
-				row(t.ID, t.Name, t.CreatedAt.Format(time.DateTime))
-			}
-		})
-	})
-}
-
 type keyCmd struct {
 	Create keyCreateCmd `cmd:"" help:"Make an API key; stdout is the key alone."`
 	List   keyListCmd   `cmd:"" help:"List a tenant's API keys."`
 	Revoke keyRevokeCmd `cmd:"" help:"End an API key at once."`
+	Rotate keyRotateCmd `cmd:"" help:"Give an API key a new secret; stdout is the key alone."`
 
 	MakePayload   keyMakePayloadCmd   `cmd:"" help:"Make keys for PAYLOAD_ENCRYPTION_KEY; stdout is the keyset alone."`
 	RotatePayload keyRotatePayloadCmd `cmd:"" help:"Add a new key for payloads of jobs and encrypt them all anew."`
@@ -152,7 +110,25 @@ type keyRevokeCmd struct {
 // Run ends a key.
 func (c keyRevokeCmd) Run(ctx context.Context, p *program) error {
 	return p.withDB(ctx, db.RoleOwner, func(h *db.DB, _ string) error {
-		return apikey.New(h).Revoke(actAs(ctx, c.Tenant), c.ID)
+		return apikey.New(h).Revoke(actAs(ctx, c.Tenant), c.ID, true)
+	})
+}
+
+type keyRotateCmd struct {
+	Tenant  uuid.UUID     `required:"" help:"The tenant's id."`
+	ID      uuid.UUID     `arg:"" help:"The key's id."`
+	Overlap time.Duration `default:"1h" help:"For how long the old secret goes on, at most 720h."`
+}
+
+// Run gives a key a new secret and prints it.
+func (c keyRotateCmd) Run(ctx context.Context, p *program) error {
+	return p.withDB(ctx, db.RoleOwner, func(h *db.DB, _ string) error {
+		_, plaintext, err := apikey.New(h).Rotate(actAs(ctx, c.Tenant), c.ID, c.Overlap)
+		if err != nil {
+			return err
+		}
+		p.print("%s", plaintext)
+		return nil
 	})
 }
 

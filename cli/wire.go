@@ -107,7 +107,7 @@ func (p *program) build(ctx context.Context, url string) (*application, error) {
 	}
 	a.graphql = resolvers.NewHandler(a.deps(embedder), resolvers.HandlerConfig{
 		Origins: p.config.HTTP.Origins, MaxBody: int(p.config.HTTP.MaxBody), Introspection: p.config.GraphQL.Introspection,
-		Suggest: !p.config.IsProduction(), Authenticate: a.authenticateSocket, Observe: a.observe, Log: p.log,
+		Suggest: !p.config.IsProduction(), Authenticate: a.authenticateSocket, Hold: a.auth.Hold, Observe: a.observe, Log: p.log,
 	})
 	a.health = httpd.NewHealth(httpd.HealthConfig{
 		Database: a.db, Metrics: a.metrics, Version: version(),
@@ -174,7 +174,7 @@ func newNudger(p *program, c realtime.Carrier, local map[string]func()) *realtim
 
 // channels are those of all nudges.
 func channels() []string {
-	return append(app.MessageChannels(), app.MessagesDone, job.EventChannel, worker.ChannelReady, webhook.Channel)
+	return append(app.MessageChannels(), app.MessagesDone, job.EventChannel, worker.ChannelReady, webhook.Channel, apikey.ChangedChannel)
 }
 
 // realtime builds what carries news between processes and to subscribers.
@@ -207,7 +207,7 @@ func (a *application) wakers() map[string]func() {
 
 // local are those that a nudge of this process wakes at once; who waits for messages is woken by the one who sent them.
 func (a *application) local() map[string]func() {
-	return map[string]func(){job.EventChannel: a.hub.Wake, worker.ChannelReady: a.wake.wake, webhook.Channel: a.hooks.wake}
+	return map[string]func(){job.EventChannel: a.hub.Wake, worker.ChannelReady: a.wake.wake, webhook.Channel: a.hooks.wake, apikey.ChangedChannel: a.auth.Changed}
 }
 
 func (a *application) deps(e *app.Embedder) resolvers.Deps {
@@ -296,6 +296,7 @@ func (a *application) handler() http.Handler {
 	})
 	mux.Handle("/query", graphql)
 	a.rest = rest.New(a.restConfig(), mux)
+	mux.Handle("GET /tenant/export", a.rest.Protect("tenant:export", rest.NewExport(tenancy.NewExporter(a.db), a.p.log)))
 	if a.p.config.GraphQL.Playground {
 		mux.Handle("GET /playground", page)
 		mux.Handle("GET /playground/", page)

@@ -118,6 +118,80 @@ func (w *direct) writeApiKey(fields []graphql.CollectedField, obj *apikey.Key) b
 			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.RevokedAt)
 		case "lastUsedAt":
 			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.LastUsedAt)
+		case "previousEndsAt":
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.PreviousEndsAt)
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeApiKeyConnection(fields []graphql.CollectedField, obj *model.APIKeyConnection) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("ApiKeyConnection")
+		case "edges":
+			v, nonNull = w.ec.marshalNApiKeyEdge2ᚕstackforgeᚋgraphᚋmodelᚐAPIKeyEdgeᚄ(w.ctx, f.Selections, obj.Edges), true
+		case "nodes":
+			v, nonNull = w.ec.marshalNApiKey2ᚕstackforgeᚋrepoᚋapikeyᚐKeyᚄ(w.ctx, f.Selections, obj.Nodes), true
+		case "pageInfo":
+			w.writeKey(i, f.Alias)
+			if !w.writePageInfo(w.fieldsOf(f, pageInfoImplementors), &obj.PageInfo) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeApiKeyEdge(fields []graphql.CollectedField, obj *model.APIKeyEdge) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("ApiKeyEdge")
+		case "node":
+			w.writeKey(i, f.Alias)
+			if !w.writeApiKey(w.fieldsOf(f, apiKeyImplementors), &obj.Node) {
+				return false
+			}
+			continue
+		case "cursor":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Cursor), true
 		default:
 			return false
 		}
@@ -727,6 +801,39 @@ func (w *direct) writeDeleteMessagesPayload(fields []graphql.CollectedField, obj
 			v = graphql.MarshalString("DeleteMessagesPayload")
 		case "ids":
 			v, nonNull = w.ec.marshalNID2ᚕstringᚄ(w.ctx, f.Selections, obj.Ids), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeDeleteUserPayload(fields []graphql.CollectedField, obj *model.DeleteUserPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("DeleteUserPayload")
+		case "id":
+			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.ID), true
+		case "reassignedDocuments":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.ReassignedDocuments), true
+		case "reassignedFiles":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.ReassignedFiles), true
 		default:
 			return false
 		}
@@ -2236,6 +2343,41 @@ func (w *direct) writeRevokeApiKeyPayload(fields []graphql.CollectedField, obj *
 	return true
 }
 
+func (w *direct) writeRotateApiKeyPayload(fields []graphql.CollectedField, obj *model.RotateAPIKeyPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("RotateApiKeyPayload")
+		case "apiKey":
+			w.writeKey(i, f.Alias)
+			if !w.writeApiKey(w.fieldsOf(f, apiKeyImplementors), &obj.APIKey) {
+				return false
+			}
+			continue
+		case "plaintext":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Plaintext), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeRotateWebhookSecretPayload(fields []graphql.CollectedField, obj *model.RotateWebhookSecretPayload) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -3270,6 +3412,104 @@ func (w *direct) writeTenant(fields []graphql.CollectedField, obj *tenancy.Tenan
 	return true
 }
 
+func (w *direct) writeTenantLimits(fields []graphql.CollectedField, obj *tenancy.Limits) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("TenantLimits")
+		case "documents":
+			v = w.ec.marshalOInt642ᚖint64(w.ctx, f.Selections, obj.Documents)
+		case "users":
+			v = w.ec.marshalOInt642ᚖint64(w.ctx, f.Selections, obj.Users)
+		case "apiKeys":
+			v = w.ec.marshalOInt642ᚖint64(w.ctx, f.Selections, obj.APIKeys)
+		case "jobsPerDay":
+			v = w.ec.marshalOInt642ᚖint64(w.ctx, f.Selections, obj.JobsPerDay)
+		case "files":
+			v = w.ec.marshalOInt642ᚖint64(w.ctx, f.Selections, obj.Files)
+		case "storageBytes":
+			v = w.ec.marshalOInt642ᚖint64(w.ctx, f.Selections, obj.StorageBytes)
+		case "messageQueues":
+			v = w.ec.marshalOInt642ᚖint64(w.ctx, f.Selections, obj.MessageQueues)
+		case "webhookEndpoints":
+			v = w.ec.marshalOInt642ᚖint64(w.ctx, f.Selections, obj.WebhookEndpoints)
+		case "requestsPerMinute":
+			v = w.ec.marshalOInt2ᚖint(w.ctx, f.Selections, obj.RequestsPerMinute)
+		case "updatedAt":
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.UpdatedAt)
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeTenantUsage(fields []graphql.CollectedField, obj *tenancy.Usage) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("TenantUsage")
+		case "documents":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Documents), true
+		case "users":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Users), true
+		case "apiKeys":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.APIKeys), true
+		case "jobsPending":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.JobsPending), true
+		case "jobsRunning":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.JobsRunning), true
+		case "jobsFinished":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.JobsFinished), true
+		case "jobsToday":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.JobsToday), true
+		case "files":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Files), true
+		case "storageBytes":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.StorageBytes), true
+		case "messageQueues":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.MessageQueues), true
+		case "messages":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Messages), true
+		case "webhookEndpoints":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.WebhookEndpoints), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeTestWebhookPayload(fields []graphql.CollectedField, obj *model.TestWebhookPayload) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -3303,6 +3543,39 @@ func (w *direct) writeTestWebhookPayload(fields []graphql.CollectedField, obj *m
 	return true
 }
 
+func (w *direct) writeUpdateApiKeyPayload(fields []graphql.CollectedField, obj *model.UpdateAPIKeyPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("UpdateApiKeyPayload")
+		case "apiKey":
+			w.writeKey(i, f.Alias)
+			if !w.writeApiKey(w.fieldsOf(f, apiKeyImplementors), &obj.APIKey) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeUpdateDocumentPayload(fields []graphql.CollectedField, obj *model.UpdateDocumentPayload) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -3317,6 +3590,39 @@ func (w *direct) writeUpdateDocumentPayload(fields []graphql.CollectedField, obj
 		case "document":
 			w.writeKey(i, f.Alias)
 			if !w.writeDocument(w.fieldsOf(f, documentImplementors), &obj.Document) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeUpdateUserPayload(fields []graphql.CollectedField, obj *model.UpdateUserPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("UpdateUserPayload")
+		case "user":
+			w.writeKey(i, f.Alias)
+			if !w.writeUser(w.fieldsOf(f, userImplementors), &obj.User) {
 				return false
 			}
 			continue

@@ -108,10 +108,12 @@ func operations(x things) map[string][]string {
 		},
 		"searchSettings":    {`{ searchSettings { stopWords synonymsConnection { nodes { id term synonyms } totalCount } } }`},
 		"searchSuggestions": {q(`{ searchSuggestions(prefix: %q) { text documents kind } }`, x.word), q(`{ searchSuggestions(prefix: "%.6s", language: "en") { text documents kind } }`, x.word)},
-		"user":              {q(`{ user(id: %q) { id email } }`, x.user)},
+		"user":              {q(`{ user(id: %q) { id email } }`, x.user), q(`{ user(email: %q) { id } }`, x.email)},
 		"users":             {`{ users { id email } }`},
 		"usersConnection":   {`{ usersConnection { nodes { id email } totalCount } }`},
 		"apiKeys":           {`{ apiKeys { id name prefix } }`},
+		"apiKeysConnection": {`{ apiKeysConnection { nodes { id name prefix } totalCount } }`},
+		"tenant":            {`{ tenant { name usage { documents users apiKeys } limits { documents } } }`},
 		"job":               {q(`{ job(id: %q) { id type payload } }`, x.job), q(`{ job(hashid: %q) { id type } }`, x.jobHash), q(`{ job(id: %q) { id type } }`, x.jobHash)},
 		"jobs": {
 			`{ jobs { id type } }`, q(`{ jobs(filter: {id: {eq: %q}}) { id } }`, x.job), q(`{ jobs(filter: {type: {eq: %q}}) { id } }`, x.word), `{ jobs(filter: {status: {eq: FAILED}}) { id } }`,
@@ -131,8 +133,12 @@ func operations(x things) map[string][]string {
 		"refreshDashboard": {`mutation { refreshDashboard { stats { documentCount } } }`},
 		"issueToken":       {`mutation { issueToken { expiresIn } }`},
 		"createApiKey":     {`mutation { createApiKey(input: {name: "k"}) { apiKey { name } } }`},
+		"updateApiKey":     {q(`mutation { updateApiKey(input: {id: %q, name: "taken over"}) { apiKey { name } } }`, x.key)},
+		"rotateApiKey":     {q(`mutation { rotateApiKey(input: {id: %q}) { apiKey { name } } }`, x.key)},
 		"revokeApiKey":     {q(`mutation { revokeApiKey(input: {id: %q}) { id } }`, x.key)},
 		"createUser":       {q(`mutation { createUser(input: {email: %q}) { user { __typename } } }`, x.email)},
+		"updateUser":       {q(`mutation { updateUser(input: {id: %q, email: "taken@example.org"}) { user { email } } }`, x.user)},
+		"deleteUser":       {q(`mutation { deleteUser(input: {id: %q}) { id } }`, x.user), q(`mutation { deleteUser(input: {id: %q, reassignTo: %q}) { id } }`, x.user, x.user)},
 		"createDocument": {
 			q(`mutation { createDocument(input: {authorId: %q, title: "t", body: "b"}) { document { id } } }`, x.user),
 		},
@@ -353,6 +359,9 @@ func TestPermissions(t *testing.T) {
 		}
 		for _, enough := range enoughs {
 			a := c.with(enough).ask(list[0], nil)
+			if slices.Contains(a.fields(), "scopes") { // a key that may do more than the caller
+				continue
+			}
 			require.NotContains(t, a.codes(), "FORBIDDEN", "%s with %s: %s", list[0], enough, a.raw)
 		}
 	}

@@ -24,8 +24,10 @@ type HandlerConfig struct {
 	Suggest       bool // "did you mean" in validation errors
 	// Authenticate reads the credential of a socket: connection_init's payload, else the upgrade request's headers.
 	Authenticate func(ctx context.Context, r *http.Request, init map[string]any) (tenant.Scope, time.Time, error)
-	Observe      func(ctx context.Context, op transport.Operation)
-	Log          zerolog.Logger
+	// Hold returns the context of a socket that this scope opened: it ends with the scope's key. nil lets a socket go on.
+	Hold    func(ctx context.Context, s tenant.Scope) context.Context
+	Observe func(ctx context.Context, op transport.Operation)
+	Log     zerolog.Logger
 }
 
 // NewHandler returns the GraphQL endpoint: HTTP and WebSocket.
@@ -55,6 +57,9 @@ func NewHandler(d Deps, c HandlerConfig) *transport.Handler {
 			s, expires, err := c.Authenticate(ctx, req, init)
 			if err != nil {
 				return ctx, time.Time{}, err
+			}
+			if c.Hold != nil {
+				ctx = c.Hold(ctx, s)
 			}
 			return tenant.With(ctx, s), expires, nil
 		},

@@ -66,6 +66,7 @@ type (
 	queryRoot                 struct{ *Resolver }
 	mutationRoot              struct{ *Resolver }
 	subscriptionRoot          struct{ *Resolver }
+	apiKeyConnection          struct{ *Resolver }
 	dashboardFields           struct{ *Resolver }
 	documentConnection        struct{ *Resolver }
 	searchConnection          struct{ *Resolver }
@@ -76,6 +77,7 @@ type (
 	jobUpdate                 struct{ *Resolver }
 	messageQueue              struct{ *Resolver }
 	messageQueueConnection    struct{ *Resolver }
+	tenantFields              struct{ *Resolver }
 	userConnection            struct{ *Resolver }
 	webhookDelivery           struct{ *Resolver }
 	webhookDeliveryConnection struct{ *Resolver }
@@ -93,6 +95,11 @@ func (r *Resolver) Subscription() graph.SubscriptionResolver { return &subscript
 
 // Dashboard returns the resolvers of the dashboard, each of which reads on its own.
 func (r *Resolver) Dashboard() graph.DashboardResolver { return &dashboardFields{r} }
+
+// ApiKeyConnection returns the resolvers of what a page of API keys computes on demand.
+func (r *Resolver) ApiKeyConnection() graph.ApiKeyConnectionResolver { //nolint:revive,staticcheck // the generated interface asks for it
+	return &apiKeyConnection{r}
+}
 
 // DocumentConnection returns the resolvers of what a page of documents computes on demand.
 func (r *Resolver) DocumentConnection() graph.DocumentConnectionResolver {
@@ -126,6 +133,9 @@ func (r *Resolver) MessageQueue() graph.MessageQueueResolver { return &messageQu
 func (r *Resolver) MessageQueueConnection() graph.MessageQueueConnectionResolver {
 	return &messageQueueConnection{r}
 }
+
+// Tenant returns the resolvers of what a tenant has and may have.
+func (r *Resolver) Tenant() graph.TenantResolver { return &tenantFields{r} }
 
 // UserConnection returns the resolvers of what a page of users computes on demand.
 func (r *Resolver) UserConnection() graph.UserConnectionResolver { return &userConnection{r} }

@@ -31,6 +31,13 @@ func (a *API) others() {
 	})
 	a.describe(op)
 
+	op = operation("Tenant", http.MethodGet, "/tenant/export", "export", "Download all rows of the tenant", http.StatusOK, 401, 403)
+	op.Description = "Needs the permission tenant:export. Lines of JSON, sent as they are read: a header, rows by table, and a trailer with counts and a checksum. " +
+		"An answer without the trailer is not whole. Two downloads run at a time."
+	op.Security = []map[string][]string{{"apiKey": {}}, {"bearer": {}}}
+	answers(&op, "application/x-ndjson", &huma.Schema{Type: huma.TypeString})
+	a.describe(op)
+
 	op = operation("Operations", http.MethodGet, "/health", "health", "Ask whether the process lives", http.StatusOK)
 	answers(&op, "application/json", schemaOf[Health](a))
 	a.describe(op)

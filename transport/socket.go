@@ -251,6 +251,11 @@ func (s *socket) init(m *incoming) {
 	if !s.ack(expires) {
 		return
 	}
+	context.AfterFunc(ctx, func() {
+		if s.base.Err() == nil { // else the socket has ended, and the context with it
+			s.shut(closeForbidden, "The credential no longer holds")
+		}
+	})
 	s.pushText(`{"type":"connection_ack"}`)
 	if s.proto.keepAlive != "" {
 		s.pushText(s.proto.keepAlive)

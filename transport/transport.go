@@ -46,7 +46,7 @@ type Config struct {
 
 	// Authenticate is called once per WebSocket, with the payload of connection_init (nil when there was none) and the
 	// upgrade request. It returns the context of all operations of the socket, and when the credential expires (zero is
-	// never); then the socket is closed with 4403. An error closes it with 4403, or 4500 when Present calls it INTERNAL,
+	// never); then the socket is closed with 4403, and also when that context ends before the socket does. An error closes it with 4403, or 4500 when Present calls it INTERNAL,
 	// UNAVAILABLE or TIMEOUT. The default accepts everybody.
 	Authenticate func(ctx context.Context, r *http.Request, initPayload map[string]any) (context.Context, time.Time, error)
 	// ShareKey names who may share one execution of an identical subscription; "" is never. It must differ between

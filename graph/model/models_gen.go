@@ -24,6 +24,26 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
+// A page of API keys.
+type APIKeyConnection struct {
+	// The keys with their cursors.
+	Edges []APIKeyEdge `json:"edges"`
+	// The keys.
+	Nodes []apikey.Key `json:"nodes"`
+	// Where the page stands.
+	PageInfo PageInfo `json:"pageInfo"`
+	// How many keys there are, with those that have ended. Counted only when asked for.
+	TotalCount int `json:"totalCount"`
+}
+
+// One API key and its place in a list.
+type APIKeyEdge struct {
+	// The key.
+	Node apikey.Key `json:"node"`
+	// The place, for `after`.
+	Cursor string `json:"cursor"`
+}
+
 // Which message to archive.
 type ArchiveMessageInput struct {
 	// The queue.
@@ -272,6 +292,24 @@ type DeleteMessagesInput struct {
 type DeleteMessagesPayload struct {
 	// Those of the messages that were there.
 	Ids []string `json:"ids"`
+}
+
+// Which user to delete.
+type DeleteUserInput struct {
+	// The uuid.
+	ID string `json:"id"`
+	// The uuid of the user who gets the documents and files.
+	ReassignTo graphql.Omittable[*string] `json:"reassignTo,omitempty"`
+}
+
+// The deleted user.
+type DeleteUserPayload struct {
+	// The uuid.
+	ID string `json:"id"`
+	// How many documents another user has now.
+	ReassignedDocuments int64 `json:"reassignedDocuments"`
+	// How many files another user has now.
+	ReassignedFiles int64 `json:"reassignedFiles"`
 }
 
 // Which endpoint.
@@ -686,12 +724,30 @@ type RetryJobPayload struct {
 type RevokeAPIKeyInput struct {
 	// The uuid.
 	ID string `json:"id"`
+	// End it also when it is the last one with all permissions, after which only the operator of this server can make another.
+	Force graphql.Omittable[*bool] `json:"force,omitempty"`
 }
 
 // The ended key.
 type RevokeAPIKeyPayload struct {
 	// The uuid.
 	ID string `json:"id"`
+}
+
+// Which key gets a new secret.
+type RotateAPIKeyInput struct {
+	// The uuid.
+	ID string `json:"id"`
+	// For how long the old secret goes on, in seconds, 0 to 2592000 (30 days); an hour by default.
+	OverlapSeconds graphql.Omittable[*int] `json:"overlapSeconds,omitempty"`
+}
+
+// The key with its new secret.
+type RotateAPIKeyPayload struct {
+	// The key, without its plaintext.
+	APIKey apikey.Key `json:"apiKey"`
+	// The new secret. It is not kept and cannot be shown again.
+	Plaintext string `json:"plaintext"`
 }
 
 // Which endpoint, and for how long its former secret counts.
@@ -945,6 +1001,26 @@ type TestWebhookPayload struct {
 	Delivery webhook.Delivery `json:"delivery"`
 }
 
+// What to change of an API key; what is left out stays.
+type UpdateAPIKeyInput struct {
+	// The uuid.
+	ID string `json:"id"`
+	// What it is for, 1 to 200 characters.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// The permissions, for instance documents:read.
+	Scopes graphql.Omittable[[]string] `json:"scopes,omitempty"`
+	// When it ends; null for never.
+	ExpiresAt graphql.Omittable[*time.Time] `json:"expiresAt,omitempty"`
+	// Take permissions also from the last key that has them all.
+	Force graphql.Omittable[*bool] `json:"force,omitempty"`
+}
+
+// The changed API key.
+type UpdateAPIKeyPayload struct {
+	// The key, without its plaintext.
+	APIKey apikey.Key `json:"apiKey"`
+}
+
 // Changes of a document.
 type UpdateDocumentInput struct {
 	// The uuid or the hashid.
@@ -977,6 +1053,20 @@ type UpdateDocumentInput struct {
 type UpdateDocumentPayload struct {
 	// The document, as it is now.
 	Document Document `json:"document"`
+}
+
+// What to change of a user.
+type UpdateUserInput struct {
+	// The uuid.
+	ID string `json:"id"`
+	// Unique in the tenant, in whatever case.
+	Email string `json:"email"`
+}
+
+// The changed user.
+type UpdateUserPayload struct {
+	// The user, as it is stored.
+	User user.User `json:"user"`
 }
 
 // What to change.

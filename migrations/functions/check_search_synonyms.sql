@@ -23,7 +23,9 @@ BEGIN
               ORDER BY x.folded, CASE WHEN x.folded = '' THEN x.ord END, x.ord) s;
     END IF;
     PERFORM raise_invalid(v_errors);
-    NEW.updated_at := now();
+    IF TG_OP = 'UPDATE' THEN
+        NEW.updated_at := now();
+    END IF;
     RETURN NEW;
 END $$;
 REVOKE EXECUTE ON FUNCTION check_search_synonyms FROM PUBLIC;

@@ -4,20 +4,9 @@ CREATE OR REPLACE FUNCTION create_api_key(p_tenant_id uuid, p_name text, p_prefi
     p_scopes text[] DEFAULT '{*}', p_expires_at timestamptz DEFAULT NULL) RETURNS uuid
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_errors jsonb := '[]';
     v_id uuid := uuid_v7();
 BEGIN
-    IF length(coalesce(p_name, '')) NOT BETWEEN 1 AND 200 OR p_name !~ '\S' THEN
-        v_errors := v_errors || jsonb_build_object('field', 'name', 'message', 'A name has 1 to 200 characters.');
-    END IF;
-    IF cardinality(p_scopes) NOT BETWEEN 1 AND 50 OR EXISTS (
-        SELECT FROM unnest(p_scopes) s WHERE s IS NULL OR s !~ '^(\*|[a-z]+:(\*|[a-z]+))$') THEN
-        v_errors := v_errors || jsonb_build_object('field', 'scopes', 'message', 'A scope is "*", "noun:*" or "noun:verb".');
-    END IF;
-    IF p_expires_at <= now() THEN
-        v_errors := v_errors || jsonb_build_object('field', 'expiresAt', 'message', 'This is in the past.');
-    END IF;
-    PERFORM raise_invalid(v_errors);
+    PERFORM raise_invalid(api_key_errors(p_name, p_scopes, p_expires_at));
     IF NOT pg_has_role(current_user, 'stackforge_owner', 'USAGE') AND EXISTS (SELECT FROM unnest(p_scopes) s WHERE s LIKE 'operator:%') THEN
         RAISE EXCEPTION 'Only the owner of the database can make a key for an operator.' USING ERRCODE = '42501';
     END IF;

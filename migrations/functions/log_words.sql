@@ -95,6 +95,7 @@ BEGIN
           FROM (SELECT d.tenant_id, d.language, t.lexeme AS word, count(*)::int AS n,
                        (count(*) FILTER (WHERE 'A' = ANY (t.weights)))::int AS titles
                 FROM old_rows d, unnest(text_words(d.title, d.body)) AS t
+                WHERE (SELECT x.deleting_at FROM tenants x WHERE x.id = d.tenant_id) IS NULL -- else the vocabulary goes as a whole
                 GROUP BY d.tenant_id, d.language, t.lexeme) w
           GROUP BY w.tenant_id, w.language) c;
     RETURN NULL;

@@ -1,5 +1,5 @@
-// Package apikey makes, lists, revokes and looks up API keys. A key's plaintext is returned once, by Create; the database
-// holds its SHA-256, which no role of the product may read. A plain hash is enough because a key has 256 random bits.
+// Package apikey makes, lists, changes, revokes and looks up API keys. A key's plaintext is returned once, by Create or Rotate; the
+// database holds its SHA-256, which no role of the product may read. A plain hash is enough because a key has 256 random bits.
 package apikey
 
 import (
@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +16,7 @@ import (
 
 	"stackforge/db"
 	"stackforge/errs"
+	"stackforge/query"
 	"stackforge/tenant"
 )
 
@@ -24,6 +26,9 @@ const (
 	randomBytes = 32
 	prefixChars = 12
 )
+
+// ChangedChannel is notified when keys were revoked or changed.
+const ChangedChannel = "api_keys_changed"
 
 // maxList bounds List.
 const maxList = 100
@@ -39,7 +44,22 @@ type Key struct {
 	ExpiresAt  *time.Time // nil for never
 	RevokedAt  *time.Time // nil unless it was revoked
 	LastUsedAt *time.Time // nil until it is used; to the second
+
+	PreviousEndsAt *time.Time // until when the secret before the last rotation goes on; nil when there is none
 }
+
+// columns are those of Key.
+const columns = `
+		       id,
+		       tenant_id,
+		       key_prefix AS prefix,
+		       name,
+		       scopes,
+		       created_at,
+		       expires_at,
+		       revoked_at,
+		       last_used_at,
+		       CASE WHEN previous_ends_at > now() THEN previous_ends_at END AS previous_ends_at`
 
 // Grant is what a valid key gives its holder.
 type Grant struct {
@@ -133,15 +153,7 @@ func (r *Repo) List(ctx context.Context) ([]Key, error) {
 	}
 	return db.List[Key](ctx, db.Read(r.db), `
 		-- name: apikey.List
-		SELECT id,
-		       tenant_id,
-		       key_prefix AS prefix,
-		       name,
-		       scopes,
-		       created_at,
-		       expires_at,
-		       revoked_at,
-		       last_used_at
+		SELECT`+columns+`
 		FROM api_keys
 		WHERE tenant_id = @tenant
 		ORDER BY created_at DESC, id DESC
@@ -149,16 +161,81 @@ func (r *Repo) List(ctx context.Context) ([]Key, error) {
 		pgx.NamedArgs{"tenant": s.TenantID, "limit": maxList})
 }
 
-// Revoke ends a key. It is errs.NotFound when the caller's tenant has none with this id; revoking twice is no error.
-func (r *Repo) Revoke(ctx context.Context, id uuid.UUID) error {
+// Count returns how many keys the caller's tenant has, revoked and expired ones too.
+func (r *Repo) Count(ctx context.Context) (int, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return db.Get[int](ctx, db.Read(r.db), "count", `
+		-- name: apikey.Count
+		SELECT count(*)
+		FROM api_keys
+		WHERE tenant_id = @tenant`,
+		pgx.NamedArgs{"tenant": s.TenantID})
+}
+
+// Get returns one key. It is errs.NotFound when the caller's tenant has none with this id.
+func (r *Repo) Get(ctx context.Context, id uuid.UUID) (Key, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return Key{}, err
+	}
+	return db.Get[Key](ctx, db.Read(r.db), "key", `
+		-- name: apikey.Get
+		SELECT`+columns+`
+		FROM api_keys
+		WHERE tenant_id = @tenant AND id = @id`,
+		pgx.NamedArgs{"tenant": s.TenantID, "id": id})
+}
+
+// Page returns a page of keys, newest first, revoked and expired ones too. It is errs.Validation, naming the argument, for a
+// page that cannot be.
+//
+// Index: ix_api_keys_created.
+func (r *Repo) Page(ctx context.Context, p query.Page) ([]Key, query.Info, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return nil, query.Info{}, err
+	}
+	w := query.NewWhere(s.TenantID)
+	win := p.Window(w, newest())
+	if err := w.Err(); err != nil {
+		return nil, query.Info{}, err
+	}
+	rows, err := db.List[Key](ctx, db.Read(r.db), `
+		-- name: apikey.Page
+		SELECT`+columns+`
+		FROM api_keys
+		WHERE `+query.And("tenant_id = $1", win.Where)+`
+		`+win.OrderBy, w.Args()...)
+	if err != nil {
+		return nil, query.Info{}, err
+	}
+	page, info := query.Result(win, rows)
+	return page, info, nil
+}
+
+// Cursor returns the place of a key in Page, for Page.After.
+func Cursor(k Key) string {
+	return newest().Cursor(k.CreatedAt.UTC().Format(time.RFC3339Nano), k.ID.String())
+}
+
+func newest() query.Order {
+	return query.Order{Name: "apiKeys", Column: "created_at", Type: "timestamptz", ID: "id", IDType: "uuid", Desc: true}
+}
+
+// Revoke ends a key. It is errs.NotFound when the caller's tenant has none with this id and errs.Conflict, naming force, for the
+// last one with all permissions unless force is set; revoking twice is no error.
+func (r *Repo) Revoke(ctx context.Context, id uuid.UUID, force bool) error {
 	s, err := tenant.From(ctx)
 	if err != nil {
 		return err
 	}
 	found, err := db.Get[bool](ctx, r.db, "key", `
 		-- name: apikey.Revoke
-		SELECT revoke_api_key(@tenant, @id)`,
-		pgx.NamedArgs{"tenant": s.TenantID, "id": id})
+		SELECT revoke_api_key(@tenant, @id, @force)`,
+		pgx.NamedArgs{"tenant": s.TenantID, "id": id, "force": force})
 	if err != nil {
 		return err
 	}
@@ -166,6 +243,67 @@ func (r *Repo) Revoke(ctx context.Context, id uuid.UUID) error {
 		return errs.New(errs.NotFound, "There is no such key.")
 	}
 	return nil
+}
+
+// Rotate gives a key a new secret and returns it with its plaintext, which cannot be had again. The old secret goes on for the
+// overlap, at most 30 days; the one before it ends. It is errs.NotFound when the caller's tenant has no such key, errs.Conflict
+// when it has ended, errs.Forbidden when it may do more than the caller, and errs.Validation, naming overlapSeconds.
+func (r *Repo) Rotate(ctx context.Context, id uuid.UUID, overlap time.Duration) (Key, string, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return Key{}, "", err
+	}
+	plaintext := newPlaintext()
+	if _, err := db.Exec(ctx, r.db, `
+		-- name: apikey.Rotate
+		SELECT rotate_api_key(@tenant, @id, @prefix, @hash, @overlap, @allowed)`,
+		pgx.NamedArgs{
+			"tenant": s.TenantID, "id": id, "prefix": plaintext[:prefixChars], "hash": Hash(plaintext), "overlap": overlap, "allowed": s.Scopes,
+		}); err != nil {
+		return Key{}, "", err
+	}
+	k, err := r.Get(ctx, id)
+	return k, plaintext, err
+}
+
+// Change is what Update changes; what is not there stays.
+type Change struct {
+	Name      *string
+	Scopes    []string   // nil stays
+	Expires   bool       // ExpiresAt counts
+	ExpiresAt *time.Time // nil for never
+	Force     bool       // takes permissions also from the last key that has all
+}
+
+// Update changes a key. It is errs.NotFound when the caller's tenant has no such key; errs.Conflict when it has ended, or when it
+// is the last with all permissions and would lose some; errs.Forbidden, naming scopes, when it has or would get more than the
+// caller; and errs.Validation.
+func (r *Repo) Update(ctx context.Context, id uuid.UUID, c Change) (Key, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return Key{}, err
+	}
+	input := map[string]any{"force": c.Force}
+	if c.Name != nil {
+		input["name"] = *c.Name
+	}
+	if c.Scopes != nil {
+		input["scopes"] = c.Scopes
+	}
+	if c.Expires {
+		input["expiresAt"] = c.ExpiresAt
+	}
+	text, err := json.Marshal(input)
+	if err != nil {
+		return Key{}, errs.From(err)
+	}
+	if _, err := db.Exec(ctx, r.db, `
+		-- name: apikey.Update
+		SELECT update_api_key(@tenant, @id, @input::jsonb, @allowed)`,
+		pgx.NamedArgs{"tenant": s.TenantID, "id": id, "input": string(text), "allowed": s.Scopes}); err != nil {
+		return Key{}, err
+	}
+	return r.Get(ctx, id)
 }
 
 // Touch records when keys, of whatever tenants, were last used. ids and times belong together by position.

@@ -177,7 +177,7 @@ func TestAuthenticate(t *testing.T) {
 
 		revoked, plaintext, err := b.keys.Create(b.mine(t), "revoked", nil, nil)
 		require.NoError(t, err)
-		require.NoError(t, b.keys.Revoke(b.mine(t), revoked.ID))
+		require.NoError(t, b.keys.Revoke(b.mine(t), revoked.ID, true))
 		gone(revoked, plaintext)
 	})
 }
@@ -189,20 +189,20 @@ func TestRevoke(t *testing.T) {
 	k, plaintext, err := b.keys.Create(b.mine(t), "loader", nil, nil)
 	require.NoError(t, err)
 
-	require.Equal(t, errs.NotFound, code(b.keys.Revoke(b.other(t), k.ID)), "a stranger's key does not exist")
+	require.Equal(t, errs.NotFound, code(b.keys.Revoke(b.other(t), k.ID, true)), "a stranger's key does not exist")
 	_, err = b.keys.Authenticate(t.Context(), apikey.Hash(plaintext))
 	require.NoError(t, err, "and it goes on")
 
-	require.NoError(t, b.keys.Revoke(b.mine(t), k.ID))
+	require.NoError(t, b.keys.Revoke(b.mine(t), k.ID, true))
 	list, err := b.keys.List(b.mine(t))
 	require.NoError(t, err)
 	first := list[0].RevokedAt
 	require.NotNil(t, first)
-	require.NoError(t, b.keys.Revoke(b.mine(t), k.ID), "twice is no error")
+	require.NoError(t, b.keys.Revoke(b.mine(t), k.ID, true), "twice is no error")
 	list, err = b.keys.List(b.mine(t))
 	require.NoError(t, err)
 	require.Equal(t, first, list[0].RevokedAt, "the first time stays")
-	require.Equal(t, errs.NotFound, code(b.keys.Revoke(b.mine(t), uuid.New())))
+	require.Equal(t, errs.NotFound, code(b.keys.Revoke(b.mine(t), uuid.New(), true)))
 }
 
 func TestListIsTheTenants(t *testing.T) {

@@ -79,6 +79,46 @@ func (r *Repo) Create(ctx context.Context, email string) (User, error) {
 		pgx.NamedArgs{"tenant": s.TenantID, "email": email})
 }
 
+// ByEmail returns the user with this address, in whatever case. It is errs.NotFound when the tenant has none.
+//
+// Index: app_users_email_key.
+func (r *Repo) ByEmail(ctx context.Context, email string) (User, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return User{}, err
+	}
+	return db.Get[User](ctx, db.Read(r.db), "user", `
+		-- name: user.ByEmail
+		SELECT id,
+		       tenant_id,
+		       email::text AS email,
+		       created_at
+		FROM app_users
+		WHERE tenant_id = @tenant AND email = @email::citext`,
+		pgx.NamedArgs{"tenant": s.TenantID, "email": email})
+}
+
+// Deleted is what went to another user.
+type Deleted struct {
+	Documents int64
+	Files     int64
+}
+
+// Delete deletes a user. It is errs.NotFound when the tenant has none with this id; errs.Conflict, naming reassignTo, for one
+// with documents or files unless reassignTo is the user who gets them; errs.Validation, naming it, when that user is not there.
+func (r *Repo) Delete(ctx context.Context, id uuid.UUID, reassignTo *uuid.UUID) (Deleted, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return Deleted{}, err
+	}
+	return db.Get[Deleted](ctx, r.db, "user", `
+		-- name: user.Delete
+		SELECT coalesce(documents, 0) AS documents,
+		       coalesce(files, 0) AS files
+		FROM delete_user(@tenant, @id, @to)`,
+		pgx.NamedArgs{"tenant": s.TenantID, "id": id, "to": reassignTo})
+}
+
 // Get returns one user. It is errs.NotFound when the tenant has none with this id.
 func (r *Repo) Get(ctx context.Context, id uuid.UUID) (User, error) {
 	s, err := tenant.From(ctx)
@@ -121,6 +161,23 @@ func (r *Repo) List(ctx context.Context, p query.Page) ([]User, query.Info, erro
 	}
 	page, info := query.Result(win, rows)
 	return page, info, nil
+}
+
+// Update changes a user's address. It is errs.NotFound when the tenant has none with this id, and errs.Validation or
+// errs.Conflict as Create is.
+func (r *Repo) Update(ctx context.Context, id uuid.UUID, email string) (User, error) {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return User{}, err
+	}
+	return db.Get[User](ctx, r.db, "user", `
+		-- name: user.Update
+		SELECT id,
+		       tenant_id,
+		       email::text AS email,
+		       created_at
+		FROM update_user(@tenant, @id, @email)`,
+		pgx.NamedArgs{"tenant": s.TenantID, "id": id, "email": email})
 }
 
 // Cursor returns the place of a user in List, for Page.After and Page.Before.

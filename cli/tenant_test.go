@@ -1,0 +1,181 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"stackforge/db/dbtest"
+)
+
+// seeded returns the environment of a database with the seed, and the keys of its tenants.
+func seeded(t *testing.T) (w *world, env, keys []string) {
+	t.Helper()
+	w = &world{DB: dbtest.New(t), dir: t.TempDir()}
+	env = w.environ()
+	r := run(t, env, "seed")
+	require.Zero(t, r.code, r.stderr)
+	keys = keyPattern.FindAllString(r.stderr, -1)
+	require.Len(t, keys, 3)
+	return w, env, keys
+}
+
+func TestTenantLimits(t *testing.T) {
+	t.Parallel()
+	_, env, _ := seeded(t)
+	require.Regexp(t, `(?m)^documents +\d+ +none$`, ok(t, env, "tenant", "limits", firstTenant))
+	text := ok(t, env, "tenant", "limits", firstTenant, "documents=1000", "requestsPerMinute=60")
+	require.Regexp(t, `(?m)^documents +\d+ +1000$`, text)
+	require.Regexp(t, `(?m)^requestsPerMinute +- +60$`, text)
+	require.Regexp(t, `(?m)^documents +\d+ +none$`, ok(t, env, "tenant", "limits", firstTenant, "documents=none"))
+	for _, bad := range []string{"documents", "documents=many", "colours=3", "users=-1"} {
+		r := run(t, env, "tenant", "limits", firstTenant, bad)
+		require.Equal(t, 1, r.code, bad)
+		require.NotContains(t, r.stderr, "SQLSTATE")
+	}
+	require.Equal(t, 1, run(t, env, "tenant", "limits", uuid.NewString()).code)
+}
+
+func TestTenantExportAndImport(t *testing.T) {
+	t.Parallel()
+	_, env, keys := seeded(t)
+	dir := t.TempDir()
+	var sums []string
+	for _, name := range []string{"a.ndjson", "a.ndjson.gz", "a.ndjson.zst"} {
+		r := run(t, env, "tenant", "export", firstTenant, "--out", filepath.Join(dir, name))
+		require.Zero(t, r.code, r.stderr)
+		_, sum, _ := strings.Cut(r.stderr, "sha256 ")
+		sums = append(sums, strings.TrimSpace(sum))
+		require.Equal(t, 1, run(t, env, "tenant", "export", firstTenant, "--out", filepath.Join(dir, name)).code, "a file that is there is kept")
+	}
+	for _, sum := range sums {
+		require.Len(t, sum, 64)
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 3, "nothing half is left")
+	require.Equal(t, 1, run(t, env, "tenant", "export", uuid.NewString(), "--out", filepath.Join(dir, "none.gz")).code)
+	require.NoFileExists(t, filepath.Join(dir, "none.gz"))
+
+	for _, name := range []string{"a.ndjson", "a.ndjson.gz", "a.ndjson.zst"} {
+		other := environ(t.TempDir(), "DATABASE_URL="+dbtest.New(t).URL)
+		require.Contains(t, ok(t, other, "tenant", "import", filepath.Join(dir, name)), "tenant "+firstTenant+" (Meridian Group)")
+		r := run(t, other, "tenant", "import", filepath.Join(dir, name))
+		require.Equal(t, 1, r.code)
+		require.Contains(t, r.stderr, "is there already")
+		if name != "a.ndjson" {
+			continue
+		}
+		// A restored key opens nothing until it has a new secret.
+		s := serveAPI(t, other)
+		a, err := caller{url: s.url, key: keys[0]}.ask(t.Context(), `{ viewer { keyId } }`, nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusUnauthorized, a.status)
+		id := strings.Fields(strings.Split(ok(t, other, "key", "list", "--tenant", firstTenant), "\n")[1])[0]
+		fresh := strings.TrimSpace(ok(t, other, "key", "rotate", "--tenant", firstTenant, id))
+		require.NotEmpty(t, title(t, caller{url: s.url, key: fresh}, "00000000-0000-0000-0000-000000000101"))
+		s.stop()
+	}
+}
+
+func TestTenantExportOverHTTP(t *testing.T) {
+	t.Parallel()
+	_, env, keys := seeded(t)
+	s := serveAPI(t, env)
+	get := func(key string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/tenant/export", nil)
+		require.NoError(t, err)
+		req.Header.Set("x-api-key", key)
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return resp.StatusCode, string(text)
+	}
+	status, text := get(keys[0])
+	require.Equal(t, http.StatusOK, status, text)
+	require.Contains(t, text, `{"trailer":`)
+	status, _ = get("sk_live_nobody")
+	require.Equal(t, http.StatusUnauthorized, status)
+	narrow := strings.TrimSpace(ok(t, env, "key", "create", "--tenant", firstTenant, "--name", "n", "--scopes", "documents:read,tenant:read"))
+	status, _ = get(narrow)
+	require.Equal(t, http.StatusForbidden, status)
+	s.stop()
+
+	r := runWith(t, environ(t.TempDir(), "DATABASE_URL="+dbtest.New(t).URL), text, "tenant", "import", "-")
+	require.Zero(t, r.code, r.stderr)
+}
+
+// The tenant's keys and sockets end at once, in a process that remembers them.
+func TestTenantDelete(t *testing.T) {
+	t.Parallel()
+	w, env, keys := seeded(t)
+	r := runWith(t, env, "Meridian\n", "tenant", "delete", firstTenant)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stderr, "nothing was deleted")
+	require.Contains(t, r.stderr, "Meridian Group")
+	require.Equal(t, 1, runWith(t, env, "", "tenant", "delete", firstTenant).code)
+
+	s := serveAPI(t, env)
+	first, second := caller{url: s.url, key: keys[0]}, caller{url: s.url, key: keys[1]}
+	require.NotEmpty(t, title(t, first, "00000000-0000-0000-0000-000000000101"))
+	r = runWith(t, env, "Meridian Group\n", "tenant", "delete", firstTenant)
+	require.Zero(t, r.code, r.stderr)
+	require.Regexp(t, `(?m)^documents +\d+ +0$`, r.stdout)
+	require.Contains(t, r.stdout, "deleted "+firstTenant)
+	eventually(t, func() bool {
+		a, err := first.ask(t.Context(), `{ viewer { keyId } }`, nil)
+		return err == nil && a.status == http.StatusUnauthorized
+	}, "the key goes on")
+	a, err := second.ask(t.Context(), `{ documents { id } }`, nil)
+	require.NoError(t, err)
+	require.Empty(t, a.codes(), "others notice nothing")
+	s.stop()
+	require.Equal(t, 1, one[int](t, w, `SELECT count(*) FROM core.tenant_deletions WHERE finished_at IS NOT NULL`))
+
+	text := ok(t, env, "tenant", "delete", "00000000-0000-0000-0000-000000000002", "--yes", "--json", "--by", "ticket 12")
+	var proof struct {
+		StartedBy  string
+		RowsBefore map[string]int64
+		RowsAfter  map[string]int64
+	}
+	require.NoError(t, json.Unmarshal([]byte(text), &proof))
+	require.Equal(t, "ticket 12", proof.StartedBy)
+	require.Positive(t, proof.RowsBefore["documents"])
+	for table, n := range proof.RowsAfter {
+		require.Zero(t, n, table)
+	}
+	require.Equal(t, 1, run(t, env, "tenant", "delete", firstTenant, "--yes").code)
+}
+
+// kill -9 in the middle: the next run goes on, and the note of the beginning stays.
+func TestTenantDeleteKilled(t *testing.T) {
+	t.Parallel()
+	w, env, _ := seeded(t)
+	w.Exec(t, `INSERT INTO jobs (tenant_id, type, status, finished_at) SELECT $1, 'x', 'done', now() FROM generate_series(1, 40000)`, uuid.MustParse(firstTenant))
+	before := one[int](t, w, `SELECT count(*) FROM jobs WHERE tenant_id = $1`, uuid.MustParse(firstTenant))
+	p := start(t, env, "tenant", "delete", firstTenant, "--yes", "--by", "first")
+	eventually(t, func() bool {
+		n := one[int](t, w, `SELECT count(*) FROM jobs WHERE tenant_id = $1`, uuid.MustParse(firstTenant))
+		return n < before
+	}, "nothing is deleted")
+	p.kill()
+	others := one[string](t, w, `SELECT md5(string_agg(d::text, '' ORDER BY d.id)) FROM documents d WHERE tenant_id <> $1`, uuid.MustParse(firstTenant))
+	if one[int](t, w, `SELECT count(*) FROM core.tenant_deletions WHERE finished_at IS NULL`) == 1 { // else it was quicker
+		r := run(t, env, "tenant", "delete", firstTenant, "--yes", "--by", "second")
+		require.Zero(t, r.code, r.stderr)
+		require.Contains(t, r.stdout, "by first")
+		require.Regexp(t, fmt.Sprintf(`(?m)^jobs +%d +0$`, before), r.stdout)
+	}
+	require.Equal(t, 0, one[int](t, w, `SELECT count(*) FROM tenants WHERE id = $1`, uuid.MustParse(firstTenant)))
+	require.Equal(t, others, one[string](t, w, `SELECT md5(string_agg(d::text, '' ORDER BY d.id)) FROM documents d WHERE tenant_id <> $1`, uuid.MustParse(firstTenant)))
+}
