@@ -212,7 +212,6 @@ func TestRoundTrip(t *testing.T) {
 		}
 		require.Equal(t, found[0], found[1])
 	}
-	into.Exec(t, `SELECT pgmq.send($1, '{}')`, physical)
 
 	// What is derived came back, too; ids go on behind those that were restored; limits count.
 	const words = `SELECT string_agg(DISTINCT word, ' ' ORDER BY word) FROM core.search_words WHERE tenant_id = '00000000-0000-0000-0000-000000000001'`
@@ -229,7 +228,8 @@ func TestRoundTrip(t *testing.T) {
 	require.EqualValues(t, 500-32, room)
 	// A second export is the first.
 	again, _ := export(t, into.Owner, id)
-	require.Equal(t, exportRows(text), exportRows(again))
+	require.True(t, slices.Equal(exportRows(text), exportRows(again)))
+	into.Exec(t, `SELECT pgmq.send($1, '{}')`, physical) // behind the restored ones, else the key would be there
 
 	_, _, err = tenancy.NewImporter(into.Owner).Import(t.Context(), strings.NewReader(text))
 	require.Equal(t, errs.Conflict, errs.From(err).Code)
