@@ -163,3 +163,12 @@ func fixedFiles() []File {
 	}
 	return out
 }
+
+// fixedMessages are three, for the first tenant's queue of notifications.
+func fixedMessages() []map[string]any {
+	return []map[string]any{
+		{"kind": "welcome", "to": "ada@acme.example", "subject": "Welcome to Acme"},
+		{"kind": "build_failed", "to": "team@acme.example", "build": 4521},
+		{"kind": "review_requested", "to": "ada@acme.example", "path": "projects.acme.case"},
+	}
+}

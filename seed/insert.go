@@ -182,3 +182,21 @@ func encryptJobs(ctx context.Context, tx *db.Tx, encrypt func(tenantID uuid.UUID
 	}
 	return nil
 }
+
+// insertMessages sends messages to a queue that is not there yet.
+func insertMessages(ctx context.Context, tx *db.Tx, tenantID uuid.UUID, queue string, payloads []map[string]any) (int64, error) {
+	list := make([]map[string]any, len(payloads))
+	for i, p := range payloads {
+		list[i] = map[string]any{"payload": p}
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return 0, err
+	}
+	return db.Exec(ctx, tx, `
+		-- name: seed.Messages
+		SELECT s.message_id
+		FROM (SELECT FROM message_queues WHERE tenant_id = @tenant AND name = @queue HAVING count(*) = 0) AS absent,
+		     LATERAL send_messages(@tenant, @queue, @messages::jsonb) AS s`,
+		pgx.NamedArgs{"tenant": tenantID, "queue": queue, "messages": string(text)})
+}

@@ -38,6 +38,7 @@ type Report struct {
 	Documents int64
 	Jobs      int64
 	Files     int64
+	Messages  int64
 	Keys      []Key // made by this run
 	Duration  time.Duration
 }
@@ -59,7 +60,7 @@ func Run(ctx context.Context, owner *db.DB, o Options) (Report, error) {
 	}
 	start := time.Now()
 	r := runner{db: owner, log: o.Log, encrypt: o.Encrypt}
-	for _, part := range []func(context.Context) error{r.tenants, r.users, r.documents, r.jobs, r.files} {
+	for _, part := range []func(context.Context) error{r.tenants, r.users, r.documents, r.jobs, r.files, r.messages} {
 		if err := part(ctx); err != nil {
 			return r.report, err
 		}
@@ -147,6 +148,13 @@ func (r *runner) jobs(ctx context.Context) error {
 func (r *runner) files(ctx context.Context) error {
 	return r.step(ctx, "files", &r.report.Files, func(tx *db.Tx) (int64, error) {
 		return insertFiles(ctx, tx, fixedFiles())
+	})
+}
+
+// messages sends the fixed messages unless the queue is there already.
+func (r *runner) messages(ctx context.Context) error {
+	return r.step(ctx, "messages", &r.report.Messages, func(tx *db.Tx) (int64, error) {
+		return insertMessages(ctx, tx, id(1), "notifications", fixedMessages())
 	})
 }
 

@@ -50,7 +50,7 @@ func TestFixed(t *testing.T) {
 	keys := r.Keys
 	require.Len(t, keys, 3)
 	r.Keys = nil
-	require.Equal(t, seed.Report{Tenants: 3, Users: 6, Documents: 34, Jobs: 20, Files: 7}, r)
+	require.Equal(t, seed.Report{Tenants: 3, Users: 6, Documents: 34, Jobs: 20, Files: 7, Messages: 3}, r)
 	for i, k := range keys {
 		require.Len(t, k.Plaintext, 51)
 		g, err := apikey.New(d.API).Authenticate(t.Context(), apikey.Hash(k.Plaintext))

@@ -328,4 +328,54 @@ query WebhookLog {
 }
 `,
   },
+  {
+    title: "Messages",
+    summary: "Send to a queue, read with a visibility timeout, acknowledge; or let messages come by subscription.",
+    query: `# A queue is made on its first use. What is read is hidden for
+# visibilitySeconds; archive or delete it by then, or it comes again.
+mutation SendMessage {
+  sendMessage(input: {queue: "notifications", payload: {to: "ada@example.com"}}) {
+    id
+  }
+}
+
+mutation ReadMessages {
+  readMessages(input: {queue: "notifications", limit: 5, visibilitySeconds: 60}) {
+    messages {
+      id
+      payload
+      readCount
+      receipt
+    }
+  }
+}
+
+mutation ArchiveMessages {
+  archiveMessages(input: {queue: "notifications", messages: [{id: "1"}]}) {
+    ids
+  }
+}
+
+query MessageQueues {
+  messageQueues(first: 10) {
+    nodes {
+      name
+      metrics {
+        length
+        visible
+        archived
+      }
+    }
+  }
+}
+
+# In a second tab: at most two under way until they are archived.
+subscription Messages {
+  messages(queue: "notifications", prefetch: 2) {
+    id
+    payload
+  }
+}
+`,
+  },
 ];

@@ -1,0 +1,20 @@
+// The published client pgmq-js against the schema pgmq of a database: npm install here, then go test ./repo/message -run Client.
+import { Pgmq } from 'pgmq-js';
+import assert from 'node:assert/strict';
+const p = await Pgmq.new({ host: process.env.PGHOST, port: +process.env.PGPORT, user: 'postgres', database: process.env.PGDATABASE, password: 'x', ssl: false }, { skipExtensionCreation: true });
+const q = 'from_js';
+await p.queue.create(q);
+assert.ok((await p.queue.list()).some((x) => x.name === q));
+const id = await p.msg.send(q, { a: 1 });
+const ids = await p.msg.sendBatch(q, [{ a: 2 }, { a: 3 }], 0);
+const m = await p.msg.read(q, 30);
+assert.equal(String(m.msgId), String(id)); assert.deepEqual(m.message, { a: 1 });
+assert.equal((await p.msg.readBatch(q, 30, 10)).length, 2);
+const s = await p.msg.setVt(q, +id, 0); assert.equal(String(s.msgId), String(id));
+assert.equal(String((await p.msg.pop(q)).msgId), String(id));
+assert.equal(await p.msg.archive(q, +ids[0]), true);
+assert.equal(await p.msg.delete(q, +ids[1]), true);
+assert.deepEqual(await p.msg.deleteBatch(q, [99]), []);
+const mt = await p.queue.getMetrics(q); assert.equal(Number(mt.totalMessages), 3);
+await p.queue.purge(q); await p.queue.drop(q); await p.close();
+console.log('pgmq-js: all calls answered');
