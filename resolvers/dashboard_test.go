@@ -151,7 +151,7 @@ func TestIndexAdvice(t *testing.T) {
 
 	d := open(t)
 	c := d.tenant().with("operator:read")
-	d.Exec(t, `INSERT INTO documents (tenant_id, author_id, title, body) SELECT $1, $2, 'title', 'body ' || i FROM generate_series(1, 3000) i`, c.scope.TenantID, c.scope.UserID)
+	d.Exec(t, `INSERT INTO documents (tenant_id, author_id, title, body) SELECT $1, $2, 'title ' || i, 'body ' || i FROM generate_series(1, 3000) i`, c.scope.TenantID, c.scope.UserID)
 	d.Exec(t, `ANALYZE documents`)
 	const ask = `query ($q: String!) { indexAdvice(query: $q) { method costBefore costAfter suggestions { statement table estimatedBytes } notes } }`
 	got := at(t, c.get(ask, vars{"q": "SELECT id FROM documents WHERE body = $1"}), "indexAdvice")

@@ -32,6 +32,11 @@ type maintainer interface {
 	StartMaintenance(ctx context.Context, task string, tick time.Time) (bool, error)
 }
 
+type scheduled interface {
+	maintainer
+	retainer
+}
+
 type retainer interface {
 	Archive(ctx context.Context) (int, error)
 	CountFinished(ctx context.Context, all bool) (int, error)

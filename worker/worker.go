@@ -120,8 +120,7 @@ type Runs interface {
 	claimer
 	ender
 	keeper
-	maintainer
-	retainer
+	scheduled
 }
 
 type claimer interface {

@@ -296,7 +296,7 @@ type candidate struct {
 	table   string // schema-qualified and quoted, as the planner reads it
 	parent  string // the table whose partition it is, or itself
 	columns []string
-	scanned bool // the plan reads the table from end to end and throws rows away
+	scanned bool // the plan reads rows of the table and throws some away
 }
 
 func (c candidate) key() string { return c.table + " " + strings.Join(c.columns, ",") }
@@ -305,7 +305,7 @@ func (c candidate) statement(table string) string {
 	return fmt.Sprintf("CREATE INDEX ON %s (%s)", table, strings.Join(c.columns, ", "))
 }
 
-// fromScans returns the first candidate of each table that is read from end to end.
+// fromScans returns the first candidate of each table of which rows are read and thrown away.
 func fromScans(list []candidate) []candidate {
 	var out []candidate
 	for _, c := range list {

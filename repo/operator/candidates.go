@@ -38,7 +38,9 @@ func uses(root node) []use {
 			}
 		}
 		if u := tables[n.Alias]; u != nil && n.Relation != "" {
-			u.scanned = u.scanned || n.Type == "Seq Scan" && n.Filter != ""
+			var late use // what is compared only after the rows are read
+			late.read(n.Alias, n.Filter)
+			u.scanned = u.scanned || len(late.equal)+len(late.ranges) > 0
 		}
 		for alias, u := range tables {
 			u.order(alias, n.SortKey)

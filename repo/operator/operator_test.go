@@ -305,7 +305,7 @@ func TestRuns(t *testing.T) {
 
 	b := setup(t)
 	b.d.Exec(t, `INSERT INTO core.maintenance_runs (task, tick, started_at, finished_at, outcome) VALUES
-		('a', now() - interval '2 h', now() - interval '2 h', now(), '3 jobs'), ('b', now(), now(), NULL, NULL), ('a', now(), now() - interval '1 h', now(), 'error: Too slow.')`)
+		('a', now() - interval '2 h', now() - interval '2 h', now(), '3 jobs'), ('b', current_timestamp, now(), NULL, NULL), ('a', now(), now() - interval '1 h', now(), 'error: Too slow.')`)
 	list, err := b.repo.Runs(b.ctx, 2, nil)
 	require.NoError(t, err)
 	require.Len(t, list, 2)
