@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -229,9 +230,11 @@ func (b *bench) drainBeside(ctx context.Context, d *dataset, c *pgx.Conn, r *hoo
 			if err := endpoints(ctx, d, c, r.url, 0); err != nil {
 				return err
 			}
-			_, err := c.Exec(ctx, `
-				WITH t AS (INSERT INTO tenants (name) VALUES ('other') RETURNING id)
-				SELECT create_webhook_endpoint(id, uuid_v7(), jsonb_build_object('name', 'x', 'url', $1::text), 'whsec_AAAAAAAAAAAAAAAAAAAAAAAA') FROM t`, r.url)
+			other := uuid.New()
+			if _, err := c.Exec(ctx, `INSERT INTO tenants (id, name) VALUES ($1, 'other')`, other); err != nil {
+				return err
+			}
+			_, err := c.Exec(ctx, `SELECT create_webhook_endpoint($1, uuid_v7(), jsonb_build_object('name', 'x', 'url', $2::text), 'whsec_AAAAAAAAAAAAAAAAAAAAAAAA')`, other, r.url)
 			return err
 		},
 		"one": func() error { return endpoints(ctx, d, c, r.url, 1) },
