@@ -83,8 +83,10 @@ func (b *bench) messagePeer(ctx context.Context, c *pgx.Conn) (messageQueue, str
 	if err := c.QueryRow(ctx, "SELECT coalesce((SELECT default_version FROM pg_available_extensions WHERE name = 'pgmq'), '')").Scan(&version); err != nil {
 		return messageQueue{}, "", 0, err
 	}
-	setup := []string{`CREATE TABLE q (id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, vt timestamptz NOT NULL, message jsonb)`,
-		`CREATE INDEX ON q (vt)`, `CREATE TABLE a (id bigint PRIMARY KEY, vt timestamptz NOT NULL, message jsonb)`}
+	setup := []string{
+		`CREATE TABLE q (id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, vt timestamptz NOT NULL, message jsonb)`,
+		`CREATE INDEX ON q (vt)`, `CREATE TABLE a (id bigint PRIMARY KEY, vt timestamptz NOT NULL, message jsonb)`,
+	}
 	q, name, bar := messageQueue{
 		send:    "WITH s AS (INSERT INTO q (vt, message) SELECT clock_timestamp(), unnest($1::jsonb[]) RETURNING id) SELECT count(*) FROM s",
 		read:    "WITH r AS (UPDATE q SET vt = clock_timestamp() + interval '300 s' WHERE id = ANY (ARRAY(SELECT id FROM q WHERE vt <= clock_timestamp() ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING id) SELECT array_agg(id) FROM r",
