@@ -87,11 +87,17 @@ func pool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
-// ServeHTTP answers /document/{id}, /page and /joined.
+// ServeHTTP answers /document/{id}, /documents/{id} in the form of REST, /page and /joined.
 func (b *bare) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out, _ := room.Get().(*[]byte)
 	defer room.Put(out)
 	var err error
+	id, isRest := strings.CutPrefix(r.URL.Path, "/documents/")
+	if isRest {
+		*out, err = b.rest(r.Context(), (*out)[:0], id)
+		b.answer(w, *out, err)
+		return
+	}
 	switch id, isOne := strings.CutPrefix(r.URL.Path, "/document/"); {
 	case isOne:
 		*out, err = b.one(r.Context(), (*out)[:0], id)
@@ -100,13 +106,17 @@ func (b *bare) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		*out, err = b.pageJoined(r.Context(), (*out)[:0])
 	}
+	b.answer(w, *out, err)
+}
+
+func (b *bare) answer(w http.ResponseWriter, out []byte, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(len(*out)))
-	_, _ = w.Write(*out)
+	w.Header().Set("Content-Length", strconv.Itoa(len(out)))
+	_, _ = w.Write(out)
 }
 
 //nolint:gochecknoglobals // a pool is only useful when it is shared
@@ -162,7 +172,8 @@ func (d *doc) columns(more ...any) []any {
 	}, more...)
 }
 
-func (b *bare) one(ctx context.Context, out []byte, id string) ([]byte, error) {
+// get reads a document.
+func (b *bare) get(ctx context.Context, id string) (doc, error) {
 	var d doc
 	var authorCreated time.Time
 	found := false
@@ -171,12 +182,62 @@ func (b *bare) one(ctx context.Context, out []byte, id string) ([]byte, error) {
 		return rows.Scan(d.columns(&d.email, &authorCreated)...)
 	}, b.tenant, id)
 	if err != nil || !found {
-		return nil, errors.Join(err, fmt.Errorf("document %s", id))
+		return d, errors.Join(err, fmt.Errorf("document %s", id))
+	}
+	return d, nil
+}
+
+func (b *bare) one(ctx context.Context, out []byte, id string) ([]byte, error) {
+	d, err := b.get(ctx, id)
+	if err != nil {
+		return nil, err
 	}
 	out = append(out, `{"data":{"document":`...)
 	out = d.append(out)
 	return append(out, `}}`...), nil
 }
+
+// rest answers as REST does.
+func (b *bare) rest(ctx context.Context, out []byte, id string) ([]byte, error) {
+	d, err := b.get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, `{"id":"`...)
+	out = append(out, d.id.String()...)
+	out = append(out, `","tenantId":"`...)
+	out = append(out, d.tenant.String()...)
+	out = append(out, `","authorId":"`...)
+	out = append(out, d.author.String()...)
+	out = append(out, `","title":`...)
+	out = appendString(out, d.title)
+	out = append(out, `,"body":`...)
+	out = appendString(out, d.body)
+	out = append(out, `,"metadata":`...)
+	// The data have nothing that would have to be escaped, so the hstore's text is that of its JSON but for the signs.
+	out = appendString(out, strings.ReplaceAll(strings.Trim(string(d.metadata), "{}"), `": "`, `"=>"`))
+	out = append(out, `,"path":`...)
+	out = appendOptional(out, d.path)
+	out = append(out, `,"tagIds":[`...)
+	for i, t := range d.tags {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = strconv.AppendInt(out, int64(t), 10)
+	}
+	out = append(out, `],"longitude":`...)
+	out = appendFloat(out, d.longitude)
+	out = append(out, `,"latitude":`...)
+	out = appendFloat(out, d.latitude)
+	out = append(out, `,"createdAt":`...)
+	out = d.created.UTC().AppendFormat(out, layout)
+	out = append(out, `,"updatedAt":`...)
+	out = d.updated.UTC().AppendFormat(out, layout)
+	return append(out, '}', '\n'), nil
+}
+
+// layout is that of the product's times.
+const layout = `"2006-01-02T15:04:05.000Z"`
 
 // pageSize is that of the product's default; its statement asks for one more, to see whether there is one.
 const pageSize = 20
@@ -280,7 +341,6 @@ func (d *doc) append(out []byte) []byte {
 	out = appendOptional(out, d.model)
 	out = append(out, `,"version":`...)
 	out = strconv.AppendInt(out, int64(d.version), 10)
-	const layout = `"2006-01-02T15:04:05.000Z"`
 	out = append(out, `,"createdAt":`...)
 	out = d.created.UTC().AppendFormat(out, layout)
 	out = append(out, `,"updatedAt":`...)

@@ -57,7 +57,7 @@ func (c *caller) do(id string) ([]byte, error) {
 			}
 		}
 	}
-	if !bytes.HasPrefix(c.buf[body:have], []byte(`{"data":{`)) {
+	if !bytes.HasPrefix(c.buf[body:have], []byte(`{"data":{`)) && !bytes.HasPrefix(c.buf[body:have], []byte(`{"id":"`)) {
 		return nil, fmt.Errorf("answer: %.300s", c.buf[body:have])
 	}
 	return c.buf[body:have], nil

@@ -1,7 +1,7 @@
 // Command bench measures the product: every figure beside a peer or a physical limit that is measured in the same run, so
 // that the ratio says something on any machine. docs/benchmarks.md tells how, and what came out.
 //
-//	go run ./bench [-only read,page,realtime,jobs,webhooks,search,import,dashboard,encryption,messages,start] [-seconds 10] [-bin bin/stackforge] [-strict] [-keep]
+//	go run ./bench [-only read,page,rest,realtime,jobs,webhooks,search,import,dashboard,encryption,messages,start] [-seconds 10] [-bin bin/stackforge] [-strict] [-keep]
 //	               [-lanes full,bare] [-documents 100000] [-vectors 20000] [-many 1000]
 //
 // It runs a PostgreSQL of its own with durable settings in a temporary folder, and the built program in processes of its
@@ -47,6 +47,7 @@ func parts() []part {
 	return []part{
 		{"read", (*bench).readPart},
 		{"page", (*bench).pagePart},
+		{"rest", (*bench).restPart},
 		{"realtime", (*bench).realtimePart},
 		{"jobs", (*bench).jobsPart},
 		{"webhooks", (*bench).webhooksPart},
@@ -78,7 +79,7 @@ func parse() (options, error) {
 	var o options
 	var only, lanesOnly string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	fs.StringVar(&only, "only", "", "parts to run, separated by commas: read, page, realtime, jobs, webhooks, search, import, dashboard, encryption, messages, start (default all)")
+	fs.StringVar(&only, "only", "", "parts to run, separated by commas: read, page, rest, realtime, jobs, webhooks, search, import, dashboard, encryption, messages, start (default all)")
 	fs.IntVar(&o.seconds, "seconds", 10, "time of each measured side of a part")
 	fs.StringVar(&o.bin, "bin", "bin/stackforge", "the program to measure")
 	fs.BoolVar(&o.strict, "strict", false, "exit with 1 when a bar is missed")

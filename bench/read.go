@@ -15,6 +15,7 @@ import (
 // Bars of the read path: shares of what the bare handler reaches.
 const (
 	readBar = 0.60
+	restBar = 0.75
 	pageBar = 0.50
 )
 
@@ -33,6 +34,7 @@ const (
 // contest is one operation, asked of the product and of bare handlers.
 type contest struct {
 	part, query string
+	get         string   // of REST, instead of the query
 	paths       []string // of the bare variants
 	names       []string
 	bar         float64
@@ -43,6 +45,20 @@ func (b *bench) readPart(ctx context.Context) error {
 	return b.contest(ctx, contest{
 		part: "read", query: readQuery, paths: []string{"/document/" + placeholder}, names: []string{"bare"}, bar: readBar, trips: 1,
 	})
+}
+
+func (b *bench) restPart(ctx context.Context) error {
+	return b.contest(ctx, contest{
+		part: "rest", get: "/documents/" + placeholder, paths: []string{"/documents/" + placeholder}, names: []string{"bare"}, bar: restBar, trips: 1,
+	})
+}
+
+// request is what the product is asked.
+func (c contest) request(key string) []byte {
+	if c.get != "" {
+		return request("GET", c.get, key, "")
+	}
+	return request("POST", "/graphql", key, c.query)
 }
 
 func (b *bench) pagePart(ctx context.Context) error {
@@ -71,7 +87,7 @@ func (b *bench) contest(ctx context.Context, c contest) error {
 	}
 	defer peer.stop()
 
-	ours, err := newSide("product", product.addr, request("POST", "/graphql", d.key, c.query), connections)
+	ours, err := newSide("product", product.addr, c.request(d.key), connections)
 	if err != nil {
 		return err
 	}
@@ -142,8 +158,8 @@ func (b *bench) observe(ctx context.Context, d *dataset, c contest) (statements,
 	defer s.stop()
 	// All are needed for their statements; only the last one, that of the part, is counted.
 	const requests = 500
-	for _, query := range []string{readQuery, pageQuery, listQuery, c.query} {
-		call, err := newCaller(s.addr, request("POST", "/graphql", d.key, query))
+	for _, q := range []contest{{query: readQuery}, {query: pageQuery}, {query: listQuery}, c} {
+		call, err := newCaller(s.addr, q.request(d.key))
 		if err != nil {
 			return out, err
 		}

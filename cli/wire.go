@@ -327,14 +327,15 @@ func (p *program) limiter(m *httpd.Metrics) (*httpd.Limiter, error) {
 	}
 	l := httpd.NewLimiter(c)
 	m.Counter("requests_limited_total", "Requests that were answered 429.", func() float64 { return float64(l.Refused()) })
+	m.Gauge("requests_limited_callers", "Keys and addresses whose requests are counted.", func() float64 { return float64(l.Callers()) })
 	return l, nil
 }
 
 func (a *application) restConfig() rest.Config {
 	return rest.Config{
 		Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Idempotency: idempotency.New(a.db), Jobs: job.New(a.db), Payloads: a.secrets,
-		Search: search.New(a.db),
-		Admit:  a.limiter.AdmitAddress, Authorize: a.authorize, Nudge: a.nudger.Nudge, NudgeAll: a.nudger.NudgeAll, Subscribe: a.hub.Subscribe,
+		Search: search.New(a.db), Webhooks: a.p.endpoints(a.db, a.nudger),
+		Admit: a.limiter.AdmitAddress, Authorize: a.authorize, Nudge: a.nudger.Nudge, NudgeAll: a.nudger.NudgeAll, Subscribe: a.hub.Subscribe,
 		Token: a.auth.TokenHandler(httpd.WriteError), MaxBody: a.p.config.HTTP.MaxBody, Origins: a.p.config.HTTP.Origins, Version: version(),
 	}
 }

@@ -58,6 +58,9 @@ func NewLimiter(c LimitConfig) *Limiter {
 // Refused is how many requests were refused since the start.
 func (l *Limiter) Refused() int64 { return l.refused.Load() }
 
+// Callers is how many callers are counted.
+func (l *Limiter) Callers() int { return l.keys.callers() + l.addresses.callers() }
+
 // AdmitKey counts a request of an API key. limit replaces Max when it is not 0. When it is false, the request was answered 429.
 func (l *Limiter) AdmitKey(w http.ResponseWriter, r *http.Request, key uuid.UUID, limit int) bool {
 	if limit == 0 {
@@ -82,20 +85,21 @@ func (l *Limiter) Left(key uuid.UUID, limit int) (Quota, bool) {
 	if limit <= 0 {
 		return Quota{}, false
 	}
-	used, end := l.keys.look([16]byte(key), l.config.Now().UnixNano(), int64(l.config.Window))
-	return l.quota(used, limit, end), true
+	now := l.config.Now().UnixNano()
+	used, end := l.keys.look([16]byte(key), now, int64(l.config.Window))
+	return quota(used, limit, now, end), true
 }
 
 func (l *Limiter) admit(w http.ResponseWriter, r *http.Request, in *windows, caller [16]byte, limit int) bool {
 	if limit <= 0 {
 		return true
 	}
-	used, end := in.take(caller, l.config.Now().UnixNano(), int64(l.config.Window))
-	q := l.quota(used, limit, end)
+	now := l.config.Now().UnixNano()
+	used, end := in.take(caller, now, int64(l.config.Window))
+	q := quota(used, limit, now, end)
 	h := w.Header()
-	h["Ratelimit-Limit"] = []string{strconv.Itoa(q.Limit)}
-	h["Ratelimit-Remaining"] = []string{strconv.Itoa(q.Remaining)}
-	h["Ratelimit-Reset"] = []string{strconv.Itoa(seconds(q.Reset))}
+	values := []string{strconv.Itoa(q.Limit), strconv.Itoa(q.Remaining), strconv.Itoa(seconds(q.Reset))} // one piece for all three
+	h["Ratelimit-Limit"], h["Ratelimit-Remaining"], h["Ratelimit-Reset"] = values[0:1:1], values[1:2:2], values[2:3:3]
 	if used <= limit {
 		return true
 	}
@@ -105,11 +109,12 @@ func (l *Limiter) admit(w http.ResponseWriter, r *http.Request, in *windows, cal
 	return false
 }
 
-func (l *Limiter) quota(used, limit int, end int64) Quota {
-	return Quota{Limit: limit, Remaining: max(0, limit-used), Reset: time.Duration(max(0, end-l.config.Now().UnixNano()))}
+func quota(used, limit int, now, end int64) Quota {
+	return Quota{Limit: limit, Remaining: max(0, limit-used), Reset: time.Duration(max(0, end-now))}
 }
 
-func seconds(d time.Duration) int { return max(1, int(math.Ceil(d.Seconds()))) }
+// seconds rounds up, to 1 at least.
+func seconds(d time.Duration) int { return max(1, int((d+time.Second-1)/time.Second)) }
 
 // Address is where a request comes from: the peer, or, when that is a proxy that is believed, the last address in
 // X-Forwarded-For that is none.
@@ -209,6 +214,16 @@ func (w *windows) look(caller [16]byte, now, length int64) (used int, end int64)
 		return c.used, c.end
 	}
 	return 0, now + length
+}
+
+func (w *windows) callers() (n int) {
+	for i := range w.shards {
+		s := &w.shards[i]
+		s.mu.Lock()
+		n += len(s.young) + len(s.old)
+		s.mu.Unlock()
+	}
+	return n
 }
 
 func (s *shard) find(caller [16]byte) *window {

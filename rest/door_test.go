@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,10 +29,12 @@ import (
 	"stackforge/repo/idempotency"
 	"stackforge/repo/job"
 	"stackforge/repo/search"
+	"stackforge/repo/webhook"
 	"stackforge/resolvers"
 	"stackforge/rest"
 	"stackforge/tenant"
 	"stackforge/transport"
+	hooks "stackforge/webhook"
 )
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
@@ -71,7 +74,7 @@ func open(t testing.TB, o options) *door {
 	mux := http.NewServeMux()
 	d.api = rest.New(rest.Config{
 		Dashboard: dashboard.New(d.API), Documents: document.New(d.API), Idempotency: idempotency.New(d.API), Jobs: job.New(d.API),
-		Payloads: app.NewPayloads(job.New(d.API), o.keys, nil), Search: search.New(d.API), NudgeAll: d.hub.Wake,
+		Payloads: app.NewPayloads(job.New(d.API), o.keys, nil), Search: search.New(d.API), Webhooks: hooks.NewEndpoints(webhook.New(d.API), hooks.EndpointsConfig{}), NudgeAll: d.hub.Wake,
 		Admit: d.limiter.AdmitAddress, Authorize: d.authorize, Subscribe: d.hub.Subscribe, Nudge: func(string) { d.hub.Wake() },
 		Token: d.auth.TokenHandler(httpd.WriteError), MaxBody: maxBody, Version: "test",
 	}, mux)
@@ -190,6 +193,9 @@ func (c caller) sane(a answer) {
 	c.t.Helper()
 	require.NotEmpty(c.t, a.header.Get("X-Request-Id"))
 	require.Less(c.t, a.status, 500, a.text)
+	if a.body != nil && a.header.Get("ETag") == "" { // the client has unpacked the others
+		require.Equal(c.t, strconv.Itoa(len(a.text)), a.header.Get("Content-Length"))
+	}
 	if a.status < 400 {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -32,7 +33,8 @@ type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	body   *watchedBody
-	status int // of the error that is being sent
+	status int
+	sent   bool
 }
 
 func newExchange(op *huma.Operation, w http.ResponseWriter, r *http.Request) *exchange {
@@ -44,12 +46,31 @@ func newExchange(op *huma.Operation, w http.ResponseWriter, r *http.Request) *ex
 	return x
 }
 
-// SetStatus sends the status: that of our error where huma has another one for it.
+// SetStatus keeps the status until the body is there, so that the answer tells its length.
 func (x *exchange) SetStatus(code int) {
-	if x.status != 0 {
-		code = x.status
+	if x.status == 0 { // not that of an error of ours, where huma has another one
+		x.status = code
 	}
-	x.humaContext.SetStatus(code)
+}
+
+// BodyWriter returns the exchange, which takes a body in one piece.
+func (x *exchange) BodyWriter() io.Writer { return x }
+
+// Write sends status and body.
+func (x *exchange) Write(p []byte) (int, error) {
+	if !x.sent {
+		x.w.Header().Set("Content-Length", strconv.Itoa(len(p)))
+		x.send()
+	}
+	return x.w.Write(p)
+}
+
+// send sends the status, unless it was sent.
+func (x *exchange) send() {
+	if !x.sent && x.status != 0 {
+		x.sent = true
+		x.w.WriteHeader(x.status)
+	}
 }
 
 // watchedBody remembers why it could not be read.
@@ -91,7 +112,6 @@ func refuse(ctx huma.Context, err error) json.RawMessage {
 	} else {
 		httpd.WriteError(rec, x.r, err)
 	}
-	x.w.Header().Del("Content-Length") // huma's encoder decides
 	return rec.text
 }
 

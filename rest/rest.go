@@ -24,6 +24,7 @@ import (
 	"stackforge/repo/job"
 	"stackforge/repo/search"
 	"stackforge/tenant"
+	hooks "stackforge/webhook"
 )
 
 // Config is what New needs.
@@ -34,6 +35,7 @@ type Config struct {
 	Jobs        *job.Repo
 	Payloads    *app.Payloads
 	Search      *search.Repo
+	Webhooks    *hooks.Endpoints
 
 	// Admit counts a request without a credential for its address. When it is false, the request was answered.
 	Admit func(w http.ResponseWriter, r *http.Request) bool
@@ -76,6 +78,7 @@ func New(c Config, mux *http.ServeMux) *API {
 	a.jobs()
 	a.encryption()
 	a.dashboard()
+	a.webhook()
 	a.events()
 	a.sockets()
 	a.others()
@@ -107,7 +110,11 @@ func handle[I, O any](a *API, scope string, op huma.Operation, fn func(context.C
 // Handle adds a route to the mux; huma calls it. It makes API a huma.Adapter.
 func (a *API) Handle(op *huma.Operation, next func(huma.Context)) {
 	scope, _ := op.Metadata[scopeKey].(string)
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next(newExchange(op, w, r)) })
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := newExchange(op, w, r)
+		next(x)
+		x.send() // what has no body
+	})
 	a.mux.Handle(op.Method+" "+op.Path, a.Protect(scope, httpd.LimitBody(h, a.MaxBody, 0)))
 }
 
