@@ -333,7 +333,7 @@ func (p *program) limiter(m *httpd.Metrics) (*httpd.Limiter, error) {
 
 func (a *application) restConfig() rest.Config {
 	return rest.Config{
-		Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Idempotency: idempotency.New(a.db), Jobs: job.New(a.db), Payloads: a.secrets,
+		Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Idempotency: idempotency.New(a.db), Jobs: job.New(a.db), Messages: a.queues, Payloads: a.secrets,
 		Search: search.New(a.db), Webhooks: a.p.endpoints(a.db, a.nudger),
 		Admit: a.limiter.AdmitAddress, Authorize: a.authorize, Nudge: a.nudger.Nudge, NudgeAll: a.nudger.NudgeAll, Subscribe: a.hub.Subscribe,
 		Token: a.auth.TokenHandler(httpd.WriteError), MaxBody: a.p.config.HTTP.MaxBody, Origins: a.p.config.HTTP.Origins, Version: version(),

@@ -21,7 +21,8 @@ func protected(tenantID string) map[string]string {
 		"POST /documents": "documents:write", "GET /documents/" + id: "documents:read", "PUT /documents/" + id: "documents:write",
 		"DELETE /documents/" + id: "documents:write", "GET /documents/search?q=a": "documents:read", "POST /jobs": "jobs:write", "GET /jobs": "jobs:read",
 		"GET /jobs/1": "jobs:read", "POST /jobs/1/encrypt": "jobs:write", "POST /jobs/1/decrypt": "jobs:decrypt", "GET /jobs/events?types=a": "jobs:read",
-		"GET /ws/jobs": "jobs:read", "GET /dashboard/" + tenantID: "dashboard:read", "PUT /webhook": "webhooks:write", "DELETE /webhook": "webhooks:write",
+		"GET /ws/jobs": "jobs:read", "GET /dashboard/" + tenantID: "dashboard:read", "PUT /webhook": "webhooks:write", "POST /messages": "messages:write",
+		"GET /messages": "messages:consume", "DELETE /messages": "messages:consume", "DELETE /webhook": "webhooks:write",
 	}
 }
 

@@ -28,6 +28,7 @@ import (
 	"stackforge/repo/document"
 	"stackforge/repo/idempotency"
 	"stackforge/repo/job"
+	"stackforge/repo/message"
 	"stackforge/repo/search"
 	"stackforge/repo/webhook"
 	"stackforge/resolvers"
@@ -74,6 +75,7 @@ func open(t testing.TB, o options) *door {
 	mux := http.NewServeMux()
 	d.api = rest.New(rest.Config{
 		Dashboard: dashboard.New(d.API), Documents: document.New(d.API), Idempotency: idempotency.New(d.API), Jobs: job.New(d.API),
+		Messages: app.NewMessages(message.New(d.API), func(string) {}, zerolog.Nop()),
 		Payloads: app.NewPayloads(job.New(d.API), o.keys, nil), Search: search.New(d.API), Webhooks: hooks.NewEndpoints(webhook.New(d.API), hooks.EndpointsConfig{}), NudgeAll: d.hub.Wake,
 		Admit: d.limiter.AdmitAddress, Authorize: d.authorize, Subscribe: d.hub.Subscribe, Nudge: func(string) { d.hub.Wake() },
 		Token: d.auth.TokenHandler(httpd.WriteError), MaxBody: maxBody, Version: "test",

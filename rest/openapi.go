@@ -48,6 +48,7 @@ func description(version string) huma.Config {
 				{Name: "Documents", Description: "Texts, and finding them."},
 				{Name: "Jobs", Description: "Background work, and following it."},
 				{Name: "Dashboard", Description: "The tenant in numbers."},
+				{Name: "Messages", Description: "Queues of messages between programs."},
 				{Name: "Webhook", Description: "Where the tenant hears of finished jobs."},
 				{Name: "GraphQL", Description: "The whole API in one endpoint."},
 				{Name: "Operations", Description: "For those who run the server."},

@@ -54,7 +54,7 @@ func TestOpenAPI(t *testing.T) {
 	for _, want := range []string{
 		"POST /auth/token", "POST /documents", "GET /documents/{id}", "PUT /documents/{id}", "DELETE /documents/{id}", "GET /documents/search",
 		"POST /jobs", "GET /jobs", "GET /jobs/{id}", "GET /jobs/events", "GET /ws/jobs", "POST /jobs/{id}/encrypt", "POST /jobs/{id}/decrypt",
-		"GET /dashboard/{tenantId}", "PUT /webhook", "DELETE /webhook", "POST /graphql", "GET /health", "GET /metrics", "GET /documentation/json",
+		"GET /dashboard/{tenantId}", "PUT /webhook", "DELETE /webhook", "POST /messages", "GET /messages", "DELETE /messages", "POST /graphql", "GET /health", "GET /metrics", "GET /documentation/json",
 	} {
 		require.Contains(t, routes, want)
 	}

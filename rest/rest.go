@@ -33,6 +33,7 @@ type Config struct {
 	Documents   *document.Repo
 	Idempotency *idempotency.Repo
 	Jobs        *job.Repo
+	Messages    *app.Messages
 	Payloads    *app.Payloads
 	Search      *search.Repo
 	Webhooks    *hooks.Endpoints
@@ -78,6 +79,7 @@ func New(c Config, mux *http.ServeMux) *API {
 	a.jobs()
 	a.encryption()
 	a.dashboard()
+	a.messages()
 	a.webhook()
 	a.events()
 	a.sockets()
