@@ -84,7 +84,7 @@ func TestSocket(t *testing.T) {
 		for _, status := range []string{"running", "done"} {
 			got := c.frame(conn)
 			want := fmt.Sprintf(`{"event":"job_update","jobId":%d,"status":"%s","type":"send_email"}`, id, status)
-			require.Equal(t, want, got) //nolint:testifylint // to the byte
+			require.Equal(t, want, got)
 		}
 	}
 	for name, o := range map[string]*websocket.DialOptions{
