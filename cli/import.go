@@ -12,6 +12,7 @@ import (
 
 type importCmd struct {
 	Documents importDocumentsCmd `cmd:"" help:"Load documents from NDJSON: a file, gzip or not, or - for stdin."`
+	Node      importNodeCmd      `cmd:"" help:"Copy the database of the Node service: users, keys, documents, jobs, records of files."`
 }
 
 type importDocumentsCmd struct {

@@ -43,6 +43,9 @@ func (s *Session) Exec(ctx context.Context, sql string) error {
 	return fromPG(err)
 }
 
+// Conn is the connection itself, for COPY from one database to another.
+func (s *Session) Conn() *pgx.Conn { return s.conn }
+
 // TryLock takes an advisory lock until Close and reports whether it could. It does not wait: who waits for a lock is a
 // transaction that CREATE INDEX CONCURRENTLY waits for.
 func (s *Session) TryLock(ctx context.Context, name string) (bool, error) {

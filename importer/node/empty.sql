@@ -1,0 +1,1 @@
+TRUNCATE pg_temp.node_line;
