@@ -51,6 +51,8 @@ type grammar struct {
 	Search  searchCmd  `cmd:"" help:"Manage what serves searches."`
 	Doctor  doctorCmd  `cmd:"" help:"Show what the database has and lacks."`
 	Debian  debianCmd  `cmd:"" name:"debian-index" hidden:"" help:"Turn Debian's package index on stdin into documents on stdout."`
+
+	Loadtest loadtestCmd `cmd:"" help:"Drive a running server with the traffic of ten scenarios and report."`
 }
 
 // program is what every command starts from.
