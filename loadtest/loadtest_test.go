@@ -93,12 +93,12 @@ func TestCheck(t *testing.T) {
 
 	good := Options{URL: "http://x", Key: "k", Duration: time.Second, Connections: 1}
 	require.NoError(t, good.Check())
-	for name, break_ := range map[string]func(*Options){
+	for name, spoil := range map[string]func(*Options){
 		"key": func(o *Options) { o.Key = "" }, "duration": func(o *Options) { o.Duration = 0 }, "connections": func(o *Options) { o.Connections = 0 },
 		"rate": func(o *Options) { o.Rate = -1 }, "scenario": func(o *Options) { o.Scenarios = []string{"nope"} }, "door": func(o *Options) { o.Doors = []string{"ftp"} },
 	} {
 		o := good
-		break_(&o)
+		spoil(&o)
 		require.ErrorContains(t, o.Check(), name)
 	}
 	require.Len(t, Names(), 10)
