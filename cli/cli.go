@@ -17,6 +17,7 @@ import (
 
 	"stackforge/app"
 	"stackforge/config"
+	"stackforge/storage"
 	"stackforge/tracing"
 )
 
@@ -61,6 +62,7 @@ type program struct {
 	config config.Config
 	log    zerolog.Logger
 	tracer *tracing.Tracer // of serve and worker; nil without a collector
+	opened *storage.Store  // of files; see store
 
 	payloadCounts *app.PayloadCounts // of API and worker; nil until one of them is built
 }

@@ -65,6 +65,9 @@ func (p *program) seed(ctx context.Context, h *db.DB, o seed.Options) error {
 	if err := p.embedSeed(ctx, h, o); err != nil {
 		return err
 	}
+	if err := p.seedFiles(ctx, h, o); err != nil {
+		return err
+	}
 	if len(r.Keys) == 0 {
 		return nil
 	}

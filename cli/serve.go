@@ -85,7 +85,8 @@ func (a *application) run(ctx context.Context, c serveCmd, url string, first uui
 // announce tells where things are.
 func (a *application) announce(api, ops net.Addr, url string, c serveCmd, first uuid.UUID) {
 	p := a.p
-	base := "http://" + net.JoinHostPort(shownHost(p.config.HTTP.Host), port(api))
+	a.address.set(p.config.HTTP.Host, api)
+	base := a.address.String()
 	if p.config.Database.URL == "" {
 		if err := p.writeRunFile(base, url, first); err != nil {
 			p.log.Warn().Err(err).Msg("run.env could not be written: other commands will not find this database")
@@ -101,6 +102,7 @@ func (a *application) announce(api, ops net.Addr, url string, c serveCmd, first 
 	} else {
 		p.say("  Health       http://%s/health and /ready and /metrics", ops)
 	}
+	p.say("  Files        %s", p.filesPlace())
 	p.say("  Worker       %s", map[bool]string{true: "in this process", false: "not in this process; `stackforge worker` runs one"}[c.Worker])
 	if !p.config.Webhook.AllowPrivate && !p.config.IsProduction() {
 		p.say("  Webhooks     go to public addresses only; WEBHOOK_ALLOW_PRIVATE=1 allows receivers on this machine")

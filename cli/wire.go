@@ -27,6 +27,7 @@ import (
 	"stackforge/repo/capability"
 	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
+	"stackforge/repo/file"
 	"stackforge/repo/idempotency"
 	"stackforge/repo/job"
 	"stackforge/repo/message"
@@ -49,6 +50,7 @@ type application struct {
 	p       *program
 	db      *db.DB // acts as app_api
 	auth    *auth.Authenticator
+	files   *app.Files
 	hub     *realtime.Hub[*job.Event]
 	nudger  *realtime.Nudger
 	queues  *app.Messages
@@ -63,6 +65,7 @@ type application struct {
 	rest    *rest.API
 	wake    waker // wakes the worker of this process
 	hooks   waker // wakes its dispatcher of webhooks
+	address address
 }
 
 // issuer names this product in tokens.
@@ -96,6 +99,9 @@ func (p *program) build(ctx context.Context, url string) (*application, error) {
 		return nil, err
 	}
 	if err := a.realtime(url); err != nil {
+		return nil, err
+	}
+	if err := a.openFiles(ctx, secret); err != nil {
 		return nil, err
 	}
 	embedder, err := p.embedder(a.db)
@@ -213,6 +219,7 @@ func (a *application) local() map[string]func() {
 func (a *application) deps(e *app.Embedder) resolvers.Deps {
 	return resolvers.Deps{
 		Capabilities: capability.New(a.db), Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Jobs: job.New(a.db), Keys: apikey.New(a.db), Messages: a.queues, Operator: operator.New(a.db),
+		FileRecords: file.New(a.db), Files: a.files,
 		Search: app.NewSearcher(search.New(a.db), e), Similar: e, SearchSettings: searchsettings.New(a.db), Tenants: tenancy.New(a.db), Users: user.New(a.db), Webhooks: a.p.endpoints(a.db, a.nudger),
 		Nudge: a.nudger.Nudge, RefreshStats: a.refresh.Refresh, SearchLatency: a.latency.Of,
 		Idempotency: idempotency.New(a.db), Payloads: a.secrets, NudgeAll: a.nudger.NudgeAll,
@@ -333,8 +340,8 @@ func (p *program) limiter(m *httpd.Metrics) (*httpd.Limiter, error) {
 
 func (a *application) restConfig() rest.Config {
 	return rest.Config{
-		Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Idempotency: idempotency.New(a.db), Jobs: job.New(a.db), Messages: a.queues, Payloads: a.secrets,
-		Search: search.New(a.db), Webhooks: a.p.endpoints(a.db, a.nudger),
+		Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Files: a.files, Idempotency: idempotency.New(a.db), Jobs: job.New(a.db),
+		Messages: a.queues, Payloads: a.secrets, Search: search.New(a.db), Webhooks: a.p.endpoints(a.db, a.nudger), MaxFile: a.p.config.Storage.MaxUpload,
 		Admit: a.limiter.AdmitAddress, Authorize: a.authorize, Nudge: a.nudger.Nudge, NudgeAll: a.nudger.NudgeAll, Subscribe: a.hub.Subscribe,
 		Token: a.auth.TokenHandler(httpd.WriteError), MaxBody: a.p.config.HTTP.MaxBody, Origins: a.p.config.HTTP.Origins, Version: version(),
 	}

@@ -11,6 +11,7 @@ import (
 	"stackforge/httpd"
 	"stackforge/realtime"
 	"stackforge/repo/dashboard"
+	"stackforge/repo/file"
 	"stackforge/repo/job"
 	"stackforge/repo/message"
 	"stackforge/repo/search"
@@ -32,6 +33,9 @@ func (workerCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	defer p.tracer.Close(5 * time.Second)
+	if _, err := p.store(ctx); err != nil {
+		return err
+	}
 	m := httpd.NewMetrics(p.config.Log.SlowQuery)
 	pool, err := p.openMeasured(ctx, url, db.RoleWorker, "web-jobs", m)
 	if err != nil {
@@ -80,7 +84,8 @@ func (w waker) wake() {
 // worker puts a worker together.
 func (p *program) worker(pool *db.DB, m *httpd.Metrics, wake, hooks waker, nudger *realtime.Nudger) (*worker.Worker, error) {
 	runs := job.NewRuns(pool)
-	handlers, err := p.handlers(pool, runs)
+	files := p.workerFiles(pool)
+	handlers, err := p.handlers(pool, runs, files)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +98,7 @@ func (p *program) worker(pool *db.DB, m *httpd.Metrics, wake, hooks waker, nudge
 		Concurrency: c.Concurrency, Poll: c.Poll, MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, Heartbeat: c.Heartbeat,
 		DeadAfter: 4 * c.Heartbeat, StaleMinutes: int(c.Stale / time.Minute), ShutdownGrace: c.Shutdown,
 		EventRetention: p.config.Realtime.Retention, ArchiveRetention: p.config.Retention.Archive(), Hook: countJobs(m, handlers),
-	}, worker.Deps{Runs: runs, Handlers: p.traced(handlers), Log: p.log, Payloads: payloads, Queues: message.New(pool), Search: search.NewMaintenance(pool), Webhooks: p.dispatcher(pool, m, hooks), Wake: wake, Nudge: nudger.Nudge}), nil
+	}, worker.Deps{Runs: runs, Files: app.NewFileRetention(files, file.NewMaintenance(pool)), Handlers: p.traced(handlers), Log: p.log, Payloads: payloads, Queues: message.New(pool), Search: search.NewMaintenance(pool), Webhooks: p.dispatcher(pool, m, hooks), Wake: wake, Nudge: nudger.Nudge}), nil
 }
 
 // traced makes each run of a job a trace; without traces it is the table itself.
@@ -135,7 +140,7 @@ func countJobs(m *httpd.Metrics, handlers worker.Table) func(worker.Event) {
 }
 
 // handlers are the job types this program knows.
-func (p *program) handlers(pool *db.DB, runs *job.Runs) (worker.Table, error) {
+func (p *program) handlers(pool *db.DB, runs *job.Runs, files *app.Files) (worker.Table, error) {
 	d := worker.HandlerDeps{Runs: runs, Stats: dashboard.NewRefresher(pool), Mailer: app.LogMailer{Log: p.log, Full: p.config.Mail.LogFull}}
 	if m := p.config.Mail; m.Host != "" {
 		smtp, err := app.NewSMTP(app.SMTPConfig{
@@ -150,5 +155,6 @@ func (p *program) handlers(pool *db.DB, runs *job.Runs) (worker.Table, error) {
 	if d.Embedder, err = p.embedder(pool); err != nil {
 		return nil, err
 	}
+	d.Files = files
 	return worker.Handlers(d), nil
 }

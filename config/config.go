@@ -41,6 +41,7 @@ type Config struct {
 	Webhook   Webhook   `group:"Webhooks"`
 	Mail      Mail      `group:"Mail"`
 	Embedding Embedding `group:"Embeddings"`
+	Storage   Storage   `group:"Files"`
 	Seed      Seed      `group:"Seed data"`
 	Log       Log       `group:"Logs"`
 	Tracing   Tracing   `group:"Tracing"`
@@ -166,6 +167,45 @@ type Embedding struct {
 	PreviousURL    string `env:"EMBEDDING_PREVIOUS_URL" check:"url" shown:"none" help:"Endpoint of the model before this one, asked for vectors of queries only, as long as documents have vectors of EMBEDDING_PREVIOUS_MODEL. Not needed for vectors that were made without a service."`
 	PreviousAPIKey Secret `env:"EMBEDDING_PREVIOUS_API_KEY" shown:"none" help:"Key that is sent to EMBEDDING_PREVIOUS_URL as a bearer token."`
 	PreviousModel  string `env:"EMBEDDING_PREVIOUS_MODEL" default:"text-embedding-3-small" help:"Model to ask EMBEDDING_PREVIOUS_URL for."`
+}
+
+// Storage is where the bytes of files are: in a bucket of a service that speaks the S3 protocol, or in a folder.
+type Storage struct {
+	Endpoint        string        `env:"STORAGE_ENDPOINT" check:"url" shown:"none; without DATABASE_URL files are in DATA_DIR/files" help:"URL of a service that speaks the S3 protocol (S3, R2, GCS, and others). It and the key, the secret and the bucket are set together; without them the routes of files answer 501."`
+	AccessKeyID     string        `env:"STORAGE_ACCESS_KEY_ID" shown:"none" help:"Key of the account at STORAGE_ENDPOINT."`
+	SecretAccessKey Secret        `env:"STORAGE_SECRET_ACCESS_KEY" shown:"none" help:"Secret of STORAGE_ACCESS_KEY_ID."`
+	Bucket          string        `env:"STORAGE_BUCKET" shown:"none" help:"Bucket of all tenants; it must exist."`
+	Region          string        `env:"STORAGE_REGION" default:"auto" help:"Region of the bucket; auto where the service has none."`
+	PublicURL       string        `env:"STORAGE_PUBLIC_URL" check:"url" shown:"none" help:"Base URL at which everybody may read the objects of the bucket; files then have a publicUrl, too. Only for a bucket that is public."`
+	Dir             string        `env:"STORAGE_DIR" shown:"none; without DATABASE_URL DATA_DIR/files" help:"Folder for files, instead of a bucket. Several servers must share it."`
+	Timeout         time.Duration `env:"STORAGE_TIMEOUT_MS" default:"30000" min:"100" max:"600000" unit:"ms" help:"A request to the service is given up when it has been silent for so long."`
+	MaxUpload       int64         `env:"MAX_UPLOAD_BYTES" default:"52428800" min:"1" max:"5368709120" unit:"bytes" help:"Largest file; more is answered 413."`
+	BaseURL         string        `env:"PUBLIC_URL" check:"url" shown:"http://localhost and the port" help:"URL at which clients reach this server, for the links to files in a folder."`
+}
+
+// HasBucket reports whether everything that a bucket needs is set.
+func (s Storage) HasBucket() bool { return len(s.missing()) == 0 }
+
+// IsEmpty reports whether nothing says where files are.
+func (s Storage) IsEmpty() bool { return len(s.missing()) == len(s.needed()) && s.Dir == "" }
+
+// needed are the variables of a bucket.
+func (s Storage) needed() [][2]string {
+	return [][2]string{
+		{"STORAGE_ENDPOINT", s.Endpoint}, {"STORAGE_ACCESS_KEY_ID", s.AccessKeyID}, {"STORAGE_SECRET_ACCESS_KEY", s.SecretAccessKey.Reveal()},
+		{"STORAGE_BUCKET", s.Bucket},
+	}
+}
+
+// missing are those that are not set.
+func (s Storage) missing() []string {
+	var out []string
+	for _, v := range s.needed() {
+		if v[1] == "" {
+			out = append(out, v[0])
+		}
+	}
+	return out
 }
 
 // Seed is what the seed command makes.

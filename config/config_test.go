@@ -54,6 +54,7 @@ func TestDefaults(t *testing.T) {
 		Webhook:   config.Webhook{Timeout: 15 * time.Second, Concurrency: 256, PerEndpoint: 16, Retention: 7 * 24 * time.Hour},
 		Mail:      config.Mail{Port: 587, TLS: "starttls"},
 		Embedding: config.Embedding{Model: "text-embedding-3-small", PreviousModel: "text-embedding-3-small"},
+		Storage:   config.Storage{Region: "auto", Timeout: 30 * time.Second, MaxUpload: 50 << 20},
 		Log:       config.Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond},
 		Tracing:   config.Tracing{Ratio: 1},
 	}, load(t))
@@ -231,6 +232,7 @@ func TestSecretFiles(t *testing.T) {
 			"JWT_SECRET":                 func(c config.Config) config.Secret { return c.Auth.JWTSecret },
 			"PAYLOAD_ENCRYPTION_KEY":     func(c config.Config) config.Secret { return c.Encryption.Key },
 			"SMTP_PASSWORD":              func(c config.Config) config.Secret { return c.Mail.Password },
+			"STORAGE_SECRET_ACCESS_KEY":  func(c config.Config) config.Secret { return c.Storage.SecretAccessKey },
 		}
 		environ := []string{"SMTP_USER=u"}
 		for name := range secrets {

@@ -28,6 +28,13 @@ func (l *loader) relations(c *Config) {
 	if c.IsProduction() && c.Database.URL == "" && !l.named("DATABASE_URL") {
 		l.fail("DATABASE_URL must be set in production, to a postgres:// URL or a key=value connection string")
 	}
+	missing := c.Storage.missing()
+	switch given := len(c.Storage.needed()) - len(missing); {
+	case given > 0 && c.Storage.Dir != "":
+		l.fail("STORAGE_DIR must not be set together with STORAGE_ENDPOINT, its key and bucket")
+	case given > 0 && len(missing) > 0 && !l.named("STORAGE_"):
+		c.Warnings = append(c.Warnings, "files are off: "+strings.Join(missing, ", ")+" must be set, too")
+	}
 	if c.IsProduction() && c.Mail.LogFull {
 		c.Warnings = append(c.Warnings, "EMAIL_LOG_FULL is on: the log holds addresses and text of mail")
 	}

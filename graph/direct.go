@@ -10,6 +10,7 @@ import (
 	"stackforge/graph/model"
 	"stackforge/repo/apikey"
 	"stackforge/repo/dashboard"
+	"stackforge/repo/file"
 	"stackforge/repo/job"
 	"stackforge/repo/message"
 	"stackforge/repo/operator"
@@ -377,6 +378,39 @@ func (w *direct) writeCapability(fields []graphql.CollectedField, obj *db.Capabi
 	return true
 }
 
+func (w *direct) writeCompleteUploadPayload(fields []graphql.CollectedField, obj *model.CompleteUploadPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("CompleteUploadPayload")
+		case "file":
+			w.writeKey(i, f.Alias)
+			if !w.writeFile(w.fieldsOf(f, fileImplementors), &obj.File) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeCreateApiKeyPayload(fields []graphql.CollectedField, obj *model.CreateAPIKeyPayload) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -526,6 +560,47 @@ func (w *direct) writeCreateMessageQueuePayload(fields []graphql.CollectedField,
 				return false
 			}
 			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeCreateUploadPayload(fields []graphql.CollectedField, obj *model.CreateUploadPayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("CreateUploadPayload")
+		case "file":
+			w.writeKey(i, f.Alias)
+			if !w.writeFile(w.fieldsOf(f, fileImplementors), &obj.File) {
+				return false
+			}
+			continue
+		case "url":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.URL), true
+		case "method":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Method), true
+		case "headers":
+			v, nonNull = w.ec.marshalNMap2encodingᚋjsonᚐRawMessage(w.ctx, f.Selections, obj.Headers), true
+		case "expiresAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.ExpiresAt), true
 		default:
 			return false
 		}
@@ -712,6 +787,35 @@ func (w *direct) writeDeleteDocumentPayload(fields []graphql.CollectedField, obj
 		switch f.Name {
 		case "__typename":
 			v = graphql.MarshalString("DeleteDocumentPayload")
+		case "id":
+			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.ID), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeDeleteFilePayload(fields []graphql.CollectedField, obj *model.DeleteFilePayload) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("DeleteFilePayload")
 		case "id":
 			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.ID), true
 		default:
@@ -1173,6 +1277,121 @@ func (w *direct) writeFacetCount(fields []graphql.CollectedField, obj *search.Fa
 			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Value), true
 		case "count":
 			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Count), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeFile(fields []graphql.CollectedField, obj *file.File) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("File")
+		case "id":
+			v, nonNull = w.ec.marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(w.ctx, f.Selections, obj.ID), true
+		case "nodeId":
+			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.NodeID()), true
+		case "filename":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Filename), true
+		case "contentType":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.ContentType), true
+		case "sizeBytes":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.SizeBytes), true
+		case "checksum":
+			v = w.ec.marshalOString2ᚖstring(w.ctx, f.Selections, obj.Checksum)
+		case "status":
+			v, nonNull = w.ec.marshalNFileStatus2stackforgeᚋrepoᚋfileᚐStatus(w.ctx, f.Selections, obj.Status), true
+		case "createdAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.CreatedAt), true
+		case "completedAt":
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.CompletedAt)
+		case "uploadExpiresAt":
+			v = w.ec.marshalOTime2ᚖtimeᚐTime(w.ctx, f.Selections, obj.UploadExpiresAt)
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeFileConnection(fields []graphql.CollectedField, obj *model.FileConnection) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("FileConnection")
+		case "pageInfo":
+			w.writeKey(i, f.Alias)
+			if !w.writePageInfo(w.fieldsOf(f, pageInfoImplementors), &obj.PageInfo) {
+				return false
+			}
+			continue
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeFileEdge(fields []graphql.CollectedField, obj *model.FileEdge) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("FileEdge")
+		case "node":
+			w.writeKey(i, f.Alias)
+			if !w.writeFile(w.fieldsOf(f, fileImplementors), &obj.Node) {
+				return false
+			}
+			continue
+		case "cursor":
+			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Cursor), true
 		default:
 			return false
 		}
@@ -3287,6 +3506,41 @@ func (w *direct) writeSlowQuery(fields []graphql.CollectedField, obj *operator.S
 			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Rows), true
 		case "role":
 			v, nonNull = w.ec.marshalNString2string(w.ctx, f.Selections, obj.Role), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
+func (w *direct) writeStorageUsage(fields []graphql.CollectedField, obj *file.Usage) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("StorageUsage")
+		case "bytes":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Bytes), true
+		case "files":
+			v, nonNull = w.ec.marshalNInt642int64(w.ctx, f.Selections, obj.Files), true
+		case "bytesLimit":
+			v = w.ec.marshalOInt642ᚖint64(w.ctx, f.Selections, obj.BytesLimit)
+		case "filesLimit":
+			v = w.ec.marshalOInt642ᚖint64(w.ctx, f.Selections, obj.FilesLimit)
 		default:
 			return false
 		}

@@ -184,7 +184,7 @@ func roots() []root {
 		}}
 	}
 	hits := searchThing(info(true), doc)
-	return slices.Concat(settingsRoots(info(true)), dashboardRoots(), webhookRoots(info(true)), []root{
+	return slices.Concat(settingsRoots(info(true)), dashboardRoots(), fileRoots(info(true)), webhookRoots(info(true)), []root{
 		{"query", `viewer`, thing{"Viewer", map[string]any{
 			"tenant": thing{"Tenant", map[string]any{"id": quoted(id(1)), "name": text(`"n"`), "createdAt": momentText}}, "keyId": text(`"k"`), "scopes": text(`["*"]`),
 		}}},

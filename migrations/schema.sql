@@ -66,23 +66,16 @@ CREATE TABLE api_keys (
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
     last_used_at timestamp with time zone,
-    previous_hash text,
-    previous_ends_at timestamp with time zone,
     CONSTRAINT api_keys_pkey PRIMARY KEY (tenant_id, id),
     CONSTRAINT api_keys_key_hash_key UNIQUE (key_hash),
-    CONSTRAINT api_keys_previous_hash_key UNIQUE (previous_hash),
     CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
     CONSTRAINT api_keys_key_hash_check CHECK ((key_hash ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT api_keys_key_prefix_check CHECK ((length(key_prefix) = 12)),
     CONSTRAINT api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
-    CONSTRAINT api_keys_previous_check CHECK (((previous_hash IS NULL) = (previous_ends_at IS NULL))),
-    CONSTRAINT api_keys_previous_hash_check CHECK ((previous_hash ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT api_keys_scopes_check CHECK ((((cardinality(scopes) >= 1) AND (cardinality(scopes) <= 50)) AND (array_position(scopes, NULL::text) IS NULL)))
 );
 CREATE INDEX ix_api_keys_created ON public.api_keys USING btree (tenant_id, created_at DESC, id DESC);
 CREATE INDEX ix_api_keys_id ON public.api_keys USING btree (id);
-CREATE TRIGGER api_keys_changed AFTER UPDATE OF revoked_at, expires_at, scopes, key_hash ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION api_keys_changed();
-CREATE TRIGGER tenant_guarded AFTER INSERT ON api_keys REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION guard_api_keys();
 ALTER TABLE api_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_api_keys_owner ON api_keys TO stackforge_owner
     USING (true)
@@ -91,9 +84,9 @@ CREATE POLICY p_api_keys_tenant ON api_keys
     USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
     WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
 GRANT INSERT ON api_keys TO app_api;
-GRANT SELECT (tenant_id, id, key_prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at, previous_ends_at) ON api_keys TO app_api;
+GRANT SELECT (tenant_id, id, key_prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at) ON api_keys TO app_api;
 GRANT UPDATE (revoked_at) ON api_keys TO app_api;
-GRANT SELECT (tenant_id, id, key_prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at, previous_ends_at) ON api_keys TO app_readonly;
+GRANT SELECT (tenant_id, id, key_prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at) ON api_keys TO app_readonly;
 
 CREATE TABLE app_users (
     tenant_id uuid NOT NULL,
@@ -106,8 +99,6 @@ CREATE TABLE app_users (
     CONSTRAINT app_users_email_check CHECK (((length((email)::text) <= 320) AND (email ~ '^[^@\s]+@[^@\s]+$'::citext)))
 );
 CREATE INDEX ix_app_users_created ON public.app_users USING btree (tenant_id, created_at DESC, id DESC);
-CREATE TRIGGER tenant_guarded AFTER INSERT ON app_users REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION guard_tenant('users');
-CREATE TRIGGER tenant_released AFTER DELETE ON app_users REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION release_tenant_quota('users');
 ALTER TABLE app_users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_app_users_owner ON app_users TO stackforge_owner
     USING (true)
@@ -166,8 +157,6 @@ CREATE INDEX ix_documents_title_search ON public.documents USING gin (tenant_id,
 CREATE INDEX ix_documents_unembedded ON public.documents USING btree (tenant_id, id) WHERE (embedding IS NULL);
 CREATE INDEX ix_documents_updated ON public.documents USING btree (tenant_id, updated_at DESC, id DESC);
 CREATE TRIGGER documents_embedding_clear BEFORE UPDATE OF title, body ON documents FOR EACH ROW WHEN (new.title <> old.title OR new.body <> old.body) EXECUTE FUNCTION document_embedding_clear();
-CREATE TRIGGER tenant_guarded AFTER INSERT ON documents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION guard_tenant('documents');
-CREATE TRIGGER tenant_released AFTER DELETE ON documents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION release_tenant_quota('documents');
 CREATE TRIGGER words_deleted AFTER DELETE ON documents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION log_deleted_words();
 CREATE TRIGGER words_inserted AFTER INSERT ON documents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION log_inserted_words();
 CREATE TRIGGER words_updated AFTER UPDATE ON documents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION log_updated_words();
@@ -186,26 +175,35 @@ GRANT UPDATE (embedding_model, embedding) ON documents TO app_worker;
 CREATE TABLE files (
     tenant_id uuid NOT NULL,
     id uuid DEFAULT uuid_v7() NOT NULL,
-    uploader_id uuid NOT NULL,
+    uploader_id uuid,
     filename text NOT NULL,
     content_type text NOT NULL,
     size_bytes bigint NOT NULL,
-    storage_key text NOT NULL,
+    checksum text,
+    storage_key text COLLATE "C" NOT NULL,
     status text DEFAULT 'pending'::text NOT NULL,
+    expires_at timestamp with time zone,
+    claimed_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    completed_at timestamp with time zone,
     CONSTRAINT files_pkey PRIMARY KEY (tenant_id, id),
-    CONSTRAINT files_storage_key_key UNIQUE (tenant_id, storage_key),
     CONSTRAINT files_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
     CONSTRAINT files_uploader_id_fkey FOREIGN KEY (tenant_id, uploader_id) REFERENCES app_users(tenant_id, id),
+    CONSTRAINT files_checksum_check CHECK ((checksum ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT files_content_type_check CHECK (((length(content_type) >= 1) AND (length(content_type) <= 255))),
     CONSTRAINT files_filename_check CHECK (((length(filename) >= 1) AND (length(filename) <= 255))),
+    CONSTRAINT files_ready_check CHECK (((status <> 'ready'::text) OR (uploader_id IS NOT NULL))),
     CONSTRAINT files_size_bytes_check CHECK ((size_bytes >= 0)),
-    CONSTRAINT files_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'ready'::text]))),
-    CONSTRAINT files_storage_key_check CHECK (((length(storage_key) >= 1) AND (length(storage_key) <= 1024)))
-);
-CREATE INDEX ix_files_created ON public.files USING btree (tenant_id, created_at DESC, id DESC);
-CREATE INDEX ix_files_unfinished ON public.files USING btree (tenant_id, created_at) WHERE (status = 'pending'::text);
-CREATE TRIGGER tenant_guarded AFTER INSERT ON files REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION guard_tenant('files');
+    CONSTRAINT files_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'ready'::text, 'deleting'::text]))),
+    CONSTRAINT files_storage_key_check CHECK (((length(storage_key) <= 200) AND starts_with(storage_key, (('tenants/'::text || (tenant_id)::text) || '/'::text)) AND ("right"(storage_key, 37) = ('/'::text || (id)::text))))
+) PARTITION BY RANGE (id);
+CREATE INDEX ix_files_created ON ONLY public.files USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX ix_files_key ON ONLY public.files USING btree (tenant_id, storage_key);
+CREATE INDEX ix_files_unfinished ON ONLY public.files USING btree (tenant_id, created_at) WHERE (status <> 'ready'::text);
+CREATE INDEX ix_files_uploader ON ONLY public.files USING btree (tenant_id, uploader_id, created_at DESC, id DESC);
+CREATE TRIGGER files_deleted AFTER DELETE ON files REFERENCING OLD TABLE AS old_files FOR EACH STATEMENT EXECUTE FUNCTION count_deleted_files();
+CREATE TRIGGER files_inserted AFTER INSERT ON files REFERENCING NEW TABLE AS new_files FOR EACH STATEMENT EXECUTE FUNCTION count_inserted_files();
+CREATE TRIGGER files_updated AFTER UPDATE ON files REFERENCING OLD TABLE AS old_files NEW TABLE AS new_files FOR EACH STATEMENT EXECUTE FUNCTION count_updated_files();
 ALTER TABLE files ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_files_owner ON files TO stackforge_owner
     USING (true)
@@ -216,6 +214,16 @@ CREATE POLICY p_files_tenant ON files
 GRANT SELECT, INSERT, UPDATE, DELETE ON files TO app_api;
 GRANT SELECT ON files TO app_readonly;
 GRANT SELECT, DELETE ON files TO app_worker;
+GRANT UPDATE (status) ON files TO app_worker;
+
+CREATE TABLE files_default PARTITION OF files DEFAULT;
+ALTER TABLE files_default ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_files_default_owner ON files_default TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_files_default_tenant ON files_default
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
 
 CREATE TABLE job_events (
     id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
@@ -426,8 +434,6 @@ CREATE TABLE message_queues (
     CONSTRAINT message_queues_redrive_check CHECK (((max_reads IS NULL) = (dead_letter_queue IS NULL)))
 );
 CREATE INDEX ix_message_queues_dead_letter ON public.message_queues USING btree (tenant_id, dead_letter_queue) WHERE (dead_letter_queue IS NOT NULL);
-CREATE TRIGGER tenant_guarded AFTER INSERT ON message_queues REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION guard_tenant('queues');
-CREATE TRIGGER tenant_released AFTER DELETE ON message_queues REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION release_tenant_quota('queues');
 ALTER TABLE message_queues ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_message_queues_owner ON message_queues TO stackforge_owner
     USING (true)
@@ -505,42 +511,34 @@ CREATE MATERIALIZED VIEW tenant_document_stats AS
   GROUP BY tenant_id;
 CREATE UNIQUE INDEX tenant_document_stats_tenant_id_key ON public.tenant_document_stats USING btree (tenant_id);
 
-CREATE TABLE tenant_limits (
+CREATE TABLE tenant_storage (
     tenant_id uuid NOT NULL,
-    documents bigint,
-    users bigint,
-    api_keys bigint,
-    queues bigint,
-    webhook_endpoints bigint,
-    jobs_per_day bigint,
-    requests_per_minute integer,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT tenant_limits_pkey PRIMARY KEY (tenant_id),
-    CONSTRAINT tenant_limits_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
-    CONSTRAINT tenant_limits_api_keys_check CHECK ((api_keys >= 0)),
-    CONSTRAINT tenant_limits_documents_check CHECK ((documents >= 0)),
-    CONSTRAINT tenant_limits_jobs_per_day_check CHECK ((jobs_per_day >= 0)),
-    CONSTRAINT tenant_limits_queues_check CHECK ((queues >= 0)),
-    CONSTRAINT tenant_limits_requests_per_minute_check CHECK ((requests_per_minute > 0)),
-    CONSTRAINT tenant_limits_users_check CHECK ((users >= 0)),
-    CONSTRAINT tenant_limits_webhook_endpoints_check CHECK ((webhook_endpoints >= 0))
-);
-ALTER TABLE tenant_limits ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY p_tenant_limits_owner ON tenant_limits TO stackforge_owner
+    bytes_used bigint DEFAULT 0 NOT NULL,
+    files_used bigint DEFAULT 0 NOT NULL,
+    bytes_limit bigint,
+    files_limit bigint,
+    CONSTRAINT tenant_storage_pkey PRIMARY KEY (tenant_id),
+    CONSTRAINT tenant_storage_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
+    CONSTRAINT tenant_storage_bytes_limit_check CHECK ((bytes_limit >= 0)),
+    CONSTRAINT tenant_storage_bytes_used_check CHECK ((bytes_used >= 0)),
+    CONSTRAINT tenant_storage_files_limit_check CHECK ((files_limit >= 0)),
+    CONSTRAINT tenant_storage_files_used_check CHECK ((files_used >= 0))
+) WITH (fillfactor=50);
+ALTER TABLE tenant_storage ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_tenant_storage_owner ON tenant_storage TO stackforge_owner
     USING (true)
     WITH CHECK (true);
-CREATE POLICY p_tenant_limits_tenant ON tenant_limits
+CREATE POLICY p_tenant_storage_tenant ON tenant_storage
     USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
     WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
-GRANT SELECT ON tenant_limits TO app_api;
-GRANT SELECT ON tenant_limits TO app_readonly;
-GRANT SELECT ON tenant_limits TO app_worker;
+GRANT SELECT ON tenant_storage TO app_api;
+GRANT SELECT ON tenant_storage TO app_readonly;
+GRANT SELECT ON tenant_storage TO app_worker;
 
 CREATE TABLE tenants (
     id uuid DEFAULT uuid_v7() NOT NULL,
     name text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleting_at timestamp with time zone,
     CONSTRAINT tenants_pkey PRIMARY KEY (id),
     CONSTRAINT tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
 );
@@ -641,8 +639,6 @@ CREATE TABLE webhook_endpoints (
 );
 CREATE INDEX ix_webhook_endpoints_created ON public.webhook_endpoints USING btree (tenant_id, created_at DESC, id DESC);
 CREATE INDEX ix_webhook_endpoints_enabled ON public.webhook_endpoints USING btree (tenant_id) WHERE is_enabled;
-CREATE TRIGGER tenant_guarded AFTER INSERT ON webhook_endpoints REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION guard_tenant('webhook_endpoints');
-CREATE TRIGGER tenant_released AFTER DELETE ON webhook_endpoints REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION release_tenant_quota('webhook_endpoints');
 ALTER TABLE webhook_endpoints ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_webhook_endpoints_owner ON webhook_endpoints TO stackforge_owner
     USING (true)
@@ -1182,42 +1178,6 @@ CREATE TABLE core.stream_horizon (
 );
 GRANT SELECT ON core.stream_horizon TO app_api;
 
-CREATE TABLE core.tenant_deletions (
-    tenant_id uuid NOT NULL,
-    name_sha256 text NOT NULL,
-    started_at timestamp with time zone DEFAULT now() NOT NULL,
-    started_by text NOT NULL,
-    rows_before jsonb NOT NULL,
-    objects_deleted bigint,
-    finished_at timestamp with time zone,
-    rows_after jsonb,
-    CONSTRAINT tenant_deletions_pkey PRIMARY KEY (tenant_id)
-);
-ALTER TABLE core.tenant_deletions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY p_tenant_deletions_owner ON core.tenant_deletions TO stackforge_owner
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY p_tenant_deletions_tenant ON core.tenant_deletions
-    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
-    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
-
-CREATE TABLE core.tenant_quota (
-    tenant_id uuid NOT NULL,
-    resource text NOT NULL,
-    slot smallint NOT NULL,
-    room bigint NOT NULL,
-    share bigint NOT NULL,
-    day date,
-    CONSTRAINT tenant_quota_pkey PRIMARY KEY (tenant_id, resource, slot)
-) WITH (fillfactor=40, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
-ALTER TABLE core.tenant_quota ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY p_tenant_quota_owner ON core.tenant_quota TO stackforge_owner
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY p_tenant_quota_tenant ON core.tenant_quota
-    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
-    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
-
 -- Functions -----------------------------------------------------------------------------------------------------------
 
 FUNCTION _hashids_setup(salt text, alphabet text, OUT alpha text, OUT seps text, OUT guards text) RETURNS record
@@ -1229,11 +1189,8 @@ FUNCTION _hashids_shuffle(a text, salt text) RETURNS text
 FUNCTION add_search_words(p_tenant_id uuid, p_language text, p_words text[]) RETURNS void
     -- plpgsql, volatile, SET search_path=public, pg_temp, SET enable_seqscan=off, SET plan_cache_mode=force_generic_plan; may be called by the owner only
 
-FUNCTION api_key_errors(p_name text, p_scopes text[], p_expires_at timestamp with time zone) RETURNS jsonb
-    -- plpgsql, stable; may be called by everybody
-
-FUNCTION api_keys_changed() RETURNS trigger
-    -- plpgsql, volatile; may be called by the owner only
+FUNCTION add_tenant_storage(p_tenant_id uuid, p_bytes numeric, p_files bigint) RETURNS void
+    -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
 
 FUNCTION archive_jobs(p_age interval DEFAULT '90 days'::interval, p_limit integer DEFAULT 20000) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
@@ -1244,9 +1201,6 @@ FUNCTION archive_messages(p_tenant_id uuid, p_queue text, p_ids bigint[], p_rece
 FUNCTION assert_operator() RETURNS void
     -- plpgsql, stable; may be called by everybody
 
-FUNCTION assert_scopes(p_scopes text[], p_allowed text[]) RETURNS void
-    -- plpgsql, immutable; may be called by the owner only
-
 FUNCTION assert_tenant(p_tenant_id uuid) RETURNS void
     -- plpgsql, stable; may be called by everybody
 
@@ -1256,17 +1210,11 @@ FUNCTION authenticate_key(p_hash text) RETURNS TABLE(tenant_id uuid, key_id uuid
 FUNCTION authenticate_key_id(p_id uuid) RETURNS TABLE(tenant_id uuid, key_id uuid, scopes text[], expires_at timestamp with time zone)
     -- sql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
-FUNCTION begin_tenant_deletion(p_tenant_id uuid, p_by text DEFAULT SESSION_USER) RETURNS core.tenant_deletions
-    -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
-
 FUNCTION bury_messages(p_queue message_queues, p_ids bigint[]) RETURNS integer
     -- plpgsql, volatile; may be called by the owner only
 
 FUNCTION cancel_job(p_tenant_id uuid, p_id bigint) RETURNS jobs
     -- plpgsql, volatile; may be called by app_api
-
-FUNCTION changeable_key(p_tenant_id uuid, p_id uuid, p_allowed text[]) RETURNS api_keys
-    -- plpgsql, volatile; may be called by the owner only
 
 FUNCTION check_job_payload() RETURNS trigger
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
@@ -1276,6 +1224,9 @@ FUNCTION check_search_settings() RETURNS trigger
 
 FUNCTION check_search_synonyms() RETURNS trigger
     -- plpgsql, volatile; may be called by the owner only
+
+FUNCTION claim_file_upload(p_tenant_id uuid, p_id uuid) RETURNS files
+    -- plpgsql, volatile; may be called by app_api
 
 FUNCTION claim_idempotency_key(p_tenant_id uuid, p_key text, p_hash bytea, OUT is_new boolean, OUT response bytea) RETURNS record
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET lock_timeout=10s; may be called by app_api
@@ -1292,6 +1243,9 @@ FUNCTION claim_webhook_deliveries(p_limit integer, p_per_endpoint integer, p_lea
 FUNCTION cleanup_files(p_tenant_id uuid, p_older_than_hours integer) RETURNS bigint
     -- sql, volatile; may be called by app_worker
 
+FUNCTION complete_file(p_tenant_id uuid, p_id uuid, p_uploader_id uuid, p_content_type text, p_size_bytes bigint, p_checksum text) RETURNS files
+    -- plpgsql, volatile; may be called by app_api
+
 FUNCTION complete_job(p_id bigint, p_lease_id bigint DEFAULT NULL::bigint) RETURNS boolean
     -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
 
@@ -1304,14 +1258,23 @@ FUNCTION complete_title(p_tenant_id uuid, p_text text, p_limit integer) RETURNS 
 FUNCTION complete_word(p_tenant_id uuid, p_prefix text, p_language text DEFAULT NULL::text) RETURNS TABLE(word text, documents integer)
     -- plpgsql, stable, SET plan_cache_mode=force_custom_plan; may be called by the owner only
 
+FUNCTION count_deleted_files() RETURNS trigger
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
+
 FUNCTION count_documents_found(p_tenant_id uuid, p_search jsonb, p_limit integer DEFAULT 10000) RETURNS bigint
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off; may be called by app_api
 
 FUNCTION count_finished_jobs(p_all boolean DEFAULT false) RETURNS bigint
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
+FUNCTION count_inserted_files() RETURNS trigger
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
+
 FUNCTION count_search_synonyms() RETURNS trigger
     -- plpgsql, volatile; may be called by the owner only
+
+FUNCTION count_updated_files() RETURNS trigger
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
 
 FUNCTION create_api_key(p_tenant_id uuid, p_name text, p_prefix text, p_hash text, p_scopes text[] DEFAULT '{*}'::text[], p_expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS uuid
     -- plpgsql, volatile; may be called by app_api
@@ -1320,6 +1283,9 @@ FUNCTION create_document(p_tenant_id uuid, p_author_id uuid, p_title text, p_bod
     -- plpgsql, volatile; may be called by app_api
 
 FUNCTION create_documents(p_tenant_id uuid, p_inputs jsonb, p_skip boolean DEFAULT false) RETURNS TABLE(ord integer, document documents, errors jsonb)
+    -- plpgsql, volatile; may be called by app_api
+
+FUNCTION create_file(p_tenant_id uuid, p_uploader_id uuid, p_filename text, p_content_type text, p_size_bytes bigint, p_checksum text DEFAULT NULL::text, p_lifetime interval DEFAULT NULL::interval, p_or_less boolean DEFAULT false) RETURNS files
     -- plpgsql, volatile; may be called by app_api
 
 FUNCTION create_message_queue(p_tenant_id uuid, p_name text, p_kind text DEFAULT 'standard'::text, p_interval text DEFAULT NULL::text, p_retention text DEFAULT NULL::text) RETURNS message_queues
@@ -1354,12 +1320,6 @@ FUNCTION delete_failed_jobs(p_age interval DEFAULT '30 days'::interval, p_limit 
 
 FUNCTION delete_messages(p_tenant_id uuid, p_queue text, p_ids bigint[], p_receipts integer[] DEFAULT NULL::integer[]) RETURNS SETOF bigint
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
-
-FUNCTION delete_tenant(p_tenant_id uuid, p_limit integer DEFAULT 5000) RETURNS bigint
-    -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
-
-FUNCTION delete_user(p_tenant_id uuid, p_id uuid, p_reassign_to uuid DEFAULT NULL::uuid, OUT documents bigint, OUT files bigint) RETURNS record
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION delete_webhook_endpoint(p_tenant_id uuid, p_id uuid) RETURNS webhook_endpoints
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
@@ -1415,6 +1375,9 @@ FUNCTION encode_job_id(p_id bigint) RETURNS text
 FUNCTION encrypt_job_payload(p_id bigint, p_tenant_id uuid) RETURNS boolean
     -- plpgsql, volatile; may be called by app_api
 
+FUNCTION enqueue_file_cleanup(p_older_than_hours integer) RETURNS bigint
+    -- sql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
 FUNCTION enqueue_job(p_tenant_id uuid, p_type text, p_payload jsonb DEFAULT '{}'::jsonb, p_run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_priority integer DEFAULT 0) RETURNS jobs
     -- plpgsql, volatile; may be called by app_api, app_worker
 
@@ -1439,26 +1402,20 @@ FUNCTION expire_webhook_deliveries(p_keep interval) RETURNS integer
 FUNCTION explain_search(p_tenant_id uuid, p_search jsonb, p_vector real[] DEFAULT NULL::real[], p_limit integer DEFAULT 20) RETURNS TABLE(step text, sql text, plan jsonb)
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
-FUNCTION export_tenant(p_tenant_id uuid, p_table text) RETURNS refcursor
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
-
 FUNCTION facet_documents(p_tenant_id uuid, p_search jsonb, p_facets jsonb, p_limit integer DEFAULT 10) RETURNS TABLE(facet text, value text, documents bigint)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off; may be called by app_api
 
 FUNCTION fail_job(p_id bigint, p_error text, p_lease_id bigint DEFAULT NULL::bigint, p_reason text DEFAULT 'permanent'::text) RETURNS boolean
     -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
 
+FUNCTION file_errors(p_tenant_id uuid, p_uploader_id uuid, p_filename text, p_content_type text, p_size_bytes bigint, p_checksum text) RETURNS jsonb
+    -- sql, stable; may be called by everybody
+
 FUNCTION find_documents(p_tenant_id uuid, p_search jsonb, p_vector real[] DEFAULT NULL::real[], p_limit integer DEFAULT 20, p_after jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id uuid, score real, distance double precision, created_at timestamp with time zone, words real, similarity real, cursor jsonb)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off; may be called by app_api
 
 FUNCTION finish_maintenance(p_task text, p_tick timestamp with time zone, p_outcome text) RETURNS void
     -- sql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
-
-FUNCTION finish_tenant_deletion(p_tenant_id uuid, p_objects bigint DEFAULT NULL::bigint) RETURNS core.tenant_deletions
-    -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
-
-FUNCTION finish_tenant_import(p_tenant_id uuid) RETURNS void
-    -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
 
 FUNCTION finish_webhook_deliveries(p_results jsonb, p_circuit integer, p_cooldown interval, p_longest interval) RETURNS SETOF bigint
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by app_worker
@@ -1468,6 +1425,9 @@ FUNCTION finished_partitions(p_before timestamp with time zone) RETURNS TABLE(na
 
 FUNCTION fold_search_words(p_limit integer DEFAULT 50) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET plan_cache_mode=force_custom_plan; may be called by app_worker
+
+FUNCTION forget_detached_files(p_ids uuid[]) RETURNS bigint
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET lock_timeout=2s; may be called by app_worker
 
 FUNCTION get_audit_settings() RETURNS TABLE(is_loaded boolean, log text, log_catalog boolean, log_parameter boolean, role text, audited_tables text[], missing text[])
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
@@ -1490,9 +1450,6 @@ FUNCTION get_tenant_job_series(p_tenant_id uuid, p_bucket text DEFAULT 'hour'::t
 FUNCTION get_tenant_jobs_breakdown(p_tenant_id uuid, p_fresh boolean DEFAULT false) RETURNS TABLE(type text, pending bigint, running bigint, done bigint, failed bigint)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
-FUNCTION get_tenant_limits(p_tenant_id uuid, OUT documents bigint, OUT users bigint, OUT api_keys bigint, OUT files bigint, OUT storage_bytes bigint, OUT queues bigint, OUT webhook_endpoints bigint, OUT jobs_per_day bigint, OUT requests_per_minute integer, OUT updated_at timestamp with time zone) RETURNS record
-    -- plpgsql, stable; may be called by app_api, app_worker
-
 FUNCTION get_tenant_stats(p_tenant_id uuid) RETURNS TABLE(tenant_id uuid, document_count bigint, newest_document_at timestamp with time zone, updated_at timestamp with time zone)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
 
@@ -1502,20 +1459,8 @@ FUNCTION get_tenant_stats_fresh(p_tenant_id uuid) RETURNS TABLE(tenant_id uuid, 
 FUNCTION get_tenant_storage(p_tenant_id uuid) RETURNS TABLE(kind text, row_count bigint, bytes bigint, is_estimate boolean)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
-FUNCTION give_quota(p_tenant_id uuid, p_resource text, p_n bigint) RETURNS void
-    -- plpgsql, volatile; may be called by the owner only
-
 FUNCTION give_up_webhook_deliveries(p_ids bigint[]) RETURNS integer
     -- plpgsql, volatile; may be called by the owner only
-
-FUNCTION guard_api_keys() RETURNS trigger
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
-
-FUNCTION guard_jobs(p_tenant_id uuid, p_n bigint) RETURNS void
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
-
-FUNCTION guard_tenant() RETURNS trigger
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
 
 FUNCTION hashid_decode(hash text, salt text, min_length integer, alphabet text) RETURNS bigint[]
     -- plpgsql, immutable, strict, parallel safe; may be called by everybody
@@ -1535,9 +1480,6 @@ FUNCTION import_document(p_tenant_id uuid, p_author_id uuid, p_input jsonb, OUT 
 FUNCTION import_documents(p_tenant_id uuid, p_author_id uuid, p_lines text[], OUT created integer, OUT updated integer, OUT unchanged integer, OUT rejected jsonb) RETURNS record
     -- plpgsql, volatile; may be called by app_api
 
-FUNCTION import_tenant_rows(p_tenant_id uuid, p_table text, p_rows jsonb) RETURNS bigint
-    -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
-
 FUNCTION is_search_word(p_word text) RETURNS boolean
     -- sql, immutable, parallel safe; may be called by the owner only
 
@@ -1553,11 +1495,11 @@ FUNCTION jsonb_matches_schema(schema json, instance jsonb) RETURNS boolean
 FUNCTION jsonb_schema_error(p_schema jsonb, p_instance jsonb, p_at text DEFAULT ''::text) RETURNS text
     -- plpgsql, immutable, parallel safe; may be called by everybody
 
-FUNCTION keep_full_key(p_tenant_id uuid, p_id uuid) RETURNS void
-    -- plpgsql, stable; may be called by app_api
-
 FUNCTION keep_idempotency_response(p_tenant_id uuid, p_key text, p_response bytea) RETURNS void
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION list_detached_files(p_limit integer) RETURNS TABLE(tenant_id uuid, id uuid, storage_key text)
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
 FUNCTION location_errors(p_input jsonb) RETURNS jsonb
     -- plpgsql, immutable, parallel safe; may be called by everybody
@@ -1588,6 +1530,9 @@ FUNCTION maintain_search() RETURNS integer
 
 FUNCTION make_partition(p_parent text, p_at timestamp without time zone) RETURNS boolean
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
+
+FUNCTION mark_file_deleted(p_tenant_id uuid, p_id uuid) RETURNS files
+    -- plpgsql, volatile; may be called by app_api
 
 FUNCTION mask_literals(p_sql text) RETURNS text
     -- sql, immutable, strict, parallel safe; may be called by the owner only
@@ -1673,9 +1618,6 @@ FUNCTION refresh_tenant_document_stats() RETURNS void
 FUNCTION release_jobs(p_ids bigint[], p_leases bigint[]) RETURNS bigint
     -- sql, volatile; may be called by app_worker
 
-FUNCTION release_tenant_quota() RETURNS trigger
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
-
 FUNCTION release_webhook_deliveries(p_tenants uuid[], p_ids bigint[], p_leases bigint[]) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
@@ -1694,17 +1636,11 @@ FUNCTION requeue_job(p_tenant_id uuid, p_id bigint) RETURNS jobs
 FUNCTION rescue_jobs(p_older_than interval, p_dead_after interval DEFAULT '00:00:30'::interval) RETURNS integer
     -- plpgsql, volatile; may be called by app_worker
 
-FUNCTION reset_tenant_quota(p_tenant_id uuid) RETURNS void
-    -- plpgsql, volatile; may be called by the owner only
-
 FUNCTION retry_job(p_id bigint, p_run_at timestamp with time zone, p_max_attempts integer, p_error text DEFAULT NULL::text, p_lease_id bigint DEFAULT NULL::bigint) RETURNS text
     -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
 
-FUNCTION revoke_api_key(p_tenant_id uuid, p_id uuid, p_force boolean DEFAULT false) RETURNS boolean
+FUNCTION revoke_api_key(p_tenant_id uuid, p_id uuid) RETURNS boolean
     -- plpgsql, volatile; may be called by app_api
-
-FUNCTION rotate_api_key(p_tenant_id uuid, p_id uuid, p_prefix text, p_hash text, p_overlap interval, p_allowed text[]) RETURNS timestamp with time zone
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION rotate_webhook_secret(p_tenant_id uuid, p_id uuid, p_secret text, p_overlap interval) RETURNS webhook_endpoints
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
@@ -1814,7 +1750,7 @@ FUNCTION set_search_stop_words(p_tenant_id uuid, p_words text[]) RETURNS search_
 FUNCTION set_search_synonyms(p_tenant_id uuid, p_term text, p_synonyms text[], p_both_ways boolean DEFAULT false) RETURNS search_synonyms
     -- plpgsql, volatile; may be called by app_api
 
-FUNCTION set_tenant_limits(p_tenant_id uuid, p_limits jsonb) RETURNS tenant_limits
+FUNCTION set_tenant_storage_limits(p_tenant_id uuid, p_bytes bigint, p_files bigint) RETURNS tenant_storage
     -- plpgsql, volatile; may be called by the owner only
 
 FUNCTION set_webhook(p_tenant_id uuid, p_url text, p_new_id uuid, p_new_secret text) RETURNS webhook_endpoints
@@ -1841,26 +1777,11 @@ FUNCTION suggest_query(p_tenant_id uuid, p_search jsonb) RETURNS text
 FUNCTION suggest_words(p_tenant_id uuid, p_prefix text, p_limit integer DEFAULT 8, p_language text DEFAULT NULL::text) RETURNS TABLE(text text, documents bigint, kind text)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp, SET plan_cache_mode=force_custom_plan; may be called by app_api
 
-FUNCTION take_quota(p_tenant_id uuid, p_resource text, p_n bigint) RETURNS void
-    -- plpgsql, volatile; may be called by the owner only
+FUNCTION tenant_storage_left(p_tenant_id uuid) RETURNS bigint
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
-FUNCTION tenant_columns(p_table text) RETURNS TABLE(name text, expression text)
-    -- sql, stable; may be called by the owner only
-
-FUNCTION tenant_queue_tables(p_tenant_id uuid) RETURNS TABLE(name text, relation text)
-    -- sql, stable; may be called by the owner only
-
-FUNCTION tenant_resource_field(p_resource text) RETURNS text
-    -- sql, immutable; may be called by the owner only
-
-FUNCTION tenant_row_counts(p_tenant_id uuid) RETURNS TABLE(name text, kind text, row_count bigint)
-    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
-
-FUNCTION tenant_tables() RETURNS TABLE(name text, tenant_column text, kind text, ord integer)
-    -- sql, stable; may be called by the owner only
-
-FUNCTION tenant_usage(p_tenant_id uuid, OUT documents bigint, OUT users bigint, OUT api_keys bigint, OUT jobs_pending bigint, OUT jobs_running bigint, OUT jobs_finished bigint, OUT jobs_today bigint, OUT files bigint, OUT storage_bytes bigint, OUT queues bigint, OUT messages bigint, OUT webhook_endpoints bigint) RETURNS record
-    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+FUNCTION tenant_storage_usage(p_tenant_id uuid, OUT bytes_used bigint, OUT files_used bigint, OUT bytes_limit bigint, OUT files_limit bigint) RETURNS record
+    -- sql, stable; may be called by app_api, app_readonly, app_worker
 
 FUNCTION test_webhook(p_tenant_id uuid, p_id uuid) RETURNS bigint
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
@@ -1874,14 +1795,8 @@ FUNCTION touch_api_keys(p_ids uuid[], p_times timestamp with time zone[]) RETURN
 FUNCTION unit_embedding(p_vector real[], p_field text) RETURNS real[]
     -- plpgsql, immutable, parallel safe, SET search_path=public, pg_temp; may be called by app_worker
 
-FUNCTION update_api_key(p_tenant_id uuid, p_id uuid, p_input jsonb, p_allowed text[]) RETURNS uuid
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
-
 FUNCTION update_document(p_id uuid, p_tenant_id uuid, p_title text DEFAULT NULL::text, p_body text DEFAULT NULL::text, p_metadata hstore DEFAULT NULL::hstore, p_path text DEFAULT NULL::text, p_tag_ids integer[] DEFAULT NULL::integer[], p_longitude double precision DEFAULT NULL::double precision, p_latitude double precision DEFAULT NULL::double precision) RETURNS SETOF documents
     -- plpgsql, volatile; may be called by app_api
-
-FUNCTION update_user(p_tenant_id uuid, p_id uuid, p_email text) RETURNS app_users
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION update_webhook_endpoint(p_tenant_id uuid, p_id uuid, p_input jsonb) RETURNS webhook_endpoints
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api

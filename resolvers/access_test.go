@@ -24,6 +24,7 @@ type things struct {
 	user, userNode, email                 string
 	job, jobHash, jobNode, failed, unique string
 	key, tenant, word                     string
+	file, upload, fileNode                string
 	documentCursor, jobCursor, userCursor string
 	searchCursor                          string
 	webhook, webhookNode, delivery        string
@@ -55,11 +56,17 @@ func (c caller) things(word string) things {
 		INSERT INTO webhook_deliveries (tenant_id, endpoint_id, event_id, event, status, finished_at) SELECT $1, $3, id, 'order.paid', 'dead', now() FROM e`,
 		c.scope.TenantID, word, text(hook, "id"))
 	delivery := at(t, c.get(`{ webhookDeliveriesConnection { nodes { id } } }`, nil), "webhookDeliveriesConnection", "nodes", 0, "id")
+	up := func(name string) any {
+		return at(t, c.get(`mutation ($in: CreateUploadInput!) { createUpload(input: $in) { file { id nodeId } } }`,
+			vars{"in": vars{"filename": name, "sizeBytes": len(word), "uploaderId": c.scope.UserID}}), "createUpload", "file")
+	}
+	f := c.file(word)
 	cursors := c.get(`{ documentsConnection { pageInfo { startCursor } } jobsConnection { pageInfo { startCursor } } usersConnection { pageInfo { startCursor } } searchDocuments { pageInfo { startCursor } } }`, nil)
 	return things{
 		document: text(doc, "id"), documentHash: text(doc, "hashid"), documentNode: text(doc, "nodeId"),
 		user: text(u, "id"), userNode: text(u, "nodeId"), email: text(u, "email"),
 		job: text(j, "id"), jobHash: text(j, "hashid"), jobNode: text(j, "nodeId"), failed: failed, unique: "unique-" + word,
+		file: f.ID.String(), fileNode: f.NodeID(), upload: text(up(word+"-upload"), "id"),
 		key: key.(string), tenant: c.scope.TenantID.String(), word: word, //nolint:errcheck,forcetypeassert // an id
 		documentCursor: text(cursors, "documentsConnection", "pageInfo", "startCursor"),
 		jobCursor:      text(cursors, "jobsConnection", "pageInfo", "startCursor"),
@@ -85,8 +92,8 @@ func operations(x things) map[string][]string {
 
 		"viewer":       {`{ viewer { tenant { id name } } }`},
 		"capabilities": {`{ capabilities { name } }`},
-		"node":         {q(`{ node(nodeId: %q) { nodeId } }`, x.documentNode), q(`{ node(nodeId: %q) { nodeId } }`, x.jobNode), q(`{ node(nodeId: %q) { nodeId } }`, x.userNode), q(`{ node(nodeId: %q) { nodeId } }`, x.webhookNode)},
-		"nodes":        {q(`{ nodes(nodeIds: [%q, %q, %q, %q]) { nodeId } }`, x.documentNode, x.jobNode, x.userNode, x.webhookNode)},
+		"node":         {q(`{ node(nodeId: %q) { nodeId } }`, x.documentNode), q(`{ node(nodeId: %q) { nodeId } }`, x.jobNode), q(`{ node(nodeId: %q) { nodeId } }`, x.userNode), q(`{ node(nodeId: %q) { nodeId } }`, x.webhookNode), q(`{ node(nodeId: %q) { nodeId } }`, x.fileNode)},
+		"nodes":        {q(`{ nodes(nodeIds: [%q, %q, %q, %q, %q]) { nodeId } }`, x.documentNode, x.jobNode, x.userNode, x.webhookNode, x.fileNode)},
 		"document":     {q(`{ document(id: %q) { id title author { email } } }`, x.document), q(`{ document(id: %q) { id title } }`, x.documentHash)},
 		"documents": {
 			`{ documents { id title author { email } } }`, q(`{ documents(filter: {id: {eq: %q}}) { id } }`, x.document), q(`{ documents(filter: {id: {in: [%q]}}) { id } }`, x.document),
@@ -120,6 +127,12 @@ func operations(x things) map[string][]string {
 		},
 		"jobsConnection": {`{ jobsConnection { nodes { id } totalCount } }`, q(`{ jobsConnection(filter: {id: {in: [%q]}}) { nodes { id } totalCount } }`, x.job)},
 		"jobTypes":       {`{ jobTypes { type } }`},
+		"file":           {q(`{ file(id: %q) { id filename uploader { email } downloadUrl } }`, x.file)},
+		"filesConnection": {
+			`{ filesConnection { nodes { id filename } totalCount } }`, q(`{ filesConnection(filter: {id: {eq: %q}}) { nodes { id } totalCount } }`, x.file),
+			q(`{ filesConnection(filter: {uploaderId: {eq: %q}}) { nodes { id } totalCount } }`, x.user), q(`{ filesConnection(filter: {filename: {startsWith: %q}}) { nodes { id } } }`, x.word),
+		},
+		"storageUsage": {`{ storageUsage { bytes files bytesLimit filesLimit } }`},
 
 		"webhook":                    {`{ webhook { id url } }`},
 		"webhookEndpointsConnection": {`{ webhookEndpointsConnection { nodes { id name url } totalCount } }`},
@@ -165,6 +178,9 @@ func operations(x things) map[string][]string {
 			q(`mutation { enqueueJobs(input: {jobs: [{type: "y", uniqueKey: "%s-2"}]}) { enqueued results { duplicate } } }`, x.unique),
 			q(`mutation { enqueueJobs(input: {onError: SKIP, jobs: [{type: "reindex_search", payload: {tenant_id: %q}}]}) { enqueued results { error { code message } } } }`, x.tenant),
 		},
+		"createUpload":          {q(`mutation { createUpload(input: {filename: "f", sizeBytes: 1, uploaderId: %q}) { method } }`, x.user)},
+		"completeUpload":        {q(`mutation { completeUpload(input: {id: %q}) { file { id } } }`, x.upload), q(`mutation { completeUpload(input: {id: %q}) { file { id } } }`, x.file)},
+		"deleteFile":            {q(`mutation { deleteFile(input: {id: %q}) { id } }`, x.file)},
 		"setWebhook":            {`mutation { setWebhook(input: {url: "https://example.org/new"}) { webhook { url } } }`},
 		"removeWebhook":         {`mutation { removeWebhook { webhook { __typename } } }`},
 		"createWebhookEndpoint": {q(`mutation { createWebhookEndpoint(input: {name: "%s-new", url: "https://example.org/"}) { endpoint { __typename } } }`, x.word)},
@@ -261,7 +277,7 @@ func TestTenantsAreApart(t *testing.T) {
 	thief.things("thiefword")
 	random := things{
 		document: uuid.NewString(), documentHash: theirs.documentHash, documentNode: "MTpEb2N1bWVudDowMTlhMDAwMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDA",
-		user: uuid.NewString(), userNode: "MTpVc2VyOjAxOWEwMDAwLTAwMDAtNzAwMC04MDAwLTAwMDAwMDAwMDAwMA", email: "nobody@example.org",
+		user: uuid.NewString(), userNode: "MTpVc2VyOjAxOWEwMDAwLTAwMDAtNzAwMC04MDAwLTAwMDAwMDAwMDAwMA", file: uuid.NewString(), upload: uuid.NewString(), fileNode: nodeid.Encode("File", uuid.NewString()), email: "nobody@example.org",
 		job: "987654321", jobHash: theirs.jobHash, jobNode: "MTpKb2I6OTg3NjU0MzIx", failed: "987654322", unique: "unique-nobody", webhook: uuid.NewString(), webhookNode: nodeid.Encode("WebhookEndpoint", uuid.NewString()), delivery: "987654323",
 		key: uuid.NewString(), tenant: uuid.NewString(), word: "nobodysword",
 	}
@@ -271,7 +287,7 @@ func TestTenantsAreApart(t *testing.T) {
 
 	// The operations do reach the things: their owner finds or changes them. On a copy, so that nothing is lost.
 	control := victim.things("controlword")
-	for _, name := range []string{"node", "nodes", "document", "user", "job"} {
+	for _, name := range []string{"node", "nodes", "document", "user", "job", "file"} {
 		for _, op := range operations(control)[name] {
 			require.NotContains(t, victim.ask(op, nil).raw, "null", op)
 		}

@@ -111,7 +111,7 @@ func (w *walker) valid(t *ast.Type) any {
 		return enum(def.EnumValues[0].Name)
 	}
 	return map[string]any{
-		"ID": "00000000-0000-7000-8000-000000000000", "String": "x", "Int": 1, "Float": 1.5, "Boolean": true, "Time": "2026-01-01T00:00:00Z",
+		"ID": "00000000-0000-7000-8000-000000000000", "String": "x", "Int": 1, "Int64": 1, "Float": 1.5, "Boolean": true, "Time": "2026-01-01T00:00:00Z",
 		"Map": map[string]any{}, "JSON": map[string]any{},
 	}[t.NamedType]
 }
@@ -212,6 +212,7 @@ func (w *walker) wrong(t *ast.Type) map[string][]any {
 		"String":  append(texts, 5, 1.5, true, object, []any{"x", "y"}),
 		"ID":      append(texts, true, object),
 		"Int":     {"1", "x", 1.5, raw("1e400"), raw("1e3"), raw("2147483648"), raw("-2147483649"), raw("99999999999999999999999999"), true, object},
+		"Int64":   {"1", "x", 1.5, raw("1e400"), raw("9223372036854775808"), true, object},
 		"Float":   {"1", "x", raw("1e400"), raw("-1e400"), true, object},
 		"Boolean": {"true", 1, 0, object},
 		"Time": append(texts, "x", "", 5, true, object, "2026-13-01T00:00:00Z", "2026-01-01", "2026-01-01T00:00:00", "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z",

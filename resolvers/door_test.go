@@ -33,6 +33,7 @@ import (
 	"stackforge/repo/capability"
 	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
+	"stackforge/repo/file"
 	"stackforge/repo/idempotency"
 	"stackforge/repo/job"
 	"stackforge/repo/message"
@@ -43,6 +44,7 @@ import (
 	"stackforge/repo/user"
 	"stackforge/repo/webhook"
 	"stackforge/resolvers"
+	"stackforge/storage"
 	"stackforge/tenant"
 	hooks "stackforge/webhook"
 )
@@ -54,6 +56,7 @@ type door struct {
 	*dbtest.DB
 	t          testing.TB
 	auth       *auth.Authenticator
+	files      *app.Files
 	hub        *realtime.Hub[*job.Event]
 	keys       *crypt.Source // of payloads
 	url        string
@@ -137,12 +140,17 @@ func open(t testing.TB) *door {
 	running.Go(func() { d.hub.Run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait() })
 
+	store, err := storage.OpenDir(t.TempDir())
+	require.NoError(t, err)
+	d.files = app.NewFiles(h, app.FilesConfig{Store: store, MaxBytes: 1 << 20, Secret: []byte("s"), BaseURL: func() string { return "http://files.test" }})
+
 	ring, err := crypt.New()
 	require.NoError(t, err)
 	d.keys = crypt.Fixed(ring)
 	d.messages = app.NewMessages(message.New(h), func(string) {}, log)
 	handler := resolvers.NewHandler(resolvers.Deps{
 		Capabilities: capability.New(h), Dashboard: dashboard.New(h), Documents: document.New(h), Jobs: job.New(h), Keys: apikey.New(h), Messages: d.messages, Operator: operator.New(h),
+		FileRecords: file.New(h), Files: d.files,
 		Search: app.NewSearcher(search.New(h), app.NewEmbedder(h, &d.vectors)), Similar: app.NewEmbedder(h, &d.vectors),
 		SearchSettings: searchsettings.New(h), Tenants: tenancy.New(h), Users: user.New(h),
 		Nudge:        func(string) { d.hub.Wake() },

@@ -2,7 +2,6 @@ package resolvers
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"stackforge/errs"
@@ -151,7 +150,9 @@ func jobFilter(f *model.JobFilter) *job.Filter {
 		CreatedAt: f.CreatedAt.Value(), FinishedAt: f.FinishedAt.Value(), Not: jobFilter(f.Not.Value()),
 		And: jobFilters(f.And.Value()), Or: jobFilters(f.Or.Value()),
 	}
-	out.States = states(f.Status.Value())
+	if s := f.Status.Value(); s != nil {
+		out.States = chosen(s.Eq.Value(), s.In.Value())
+	}
 	return out
 }
 
@@ -161,20 +162,4 @@ func jobFilters(list []model.JobFilter) []job.Filter {
 		out[i] = *jobFilter(&list[i])
 	}
 	return out
-}
-
-// states are the statuses a filter lets through, nil for all.
-func states(f *model.JobStatusFilter) []job.State {
-	if f == nil {
-		return nil
-	}
-	in, eq := f.In.Value(), f.Eq.Value()
-	switch {
-	case eq == nil:
-		return in
-	case in == nil || slices.Contains(in, *eq):
-		return []job.State{*eq}
-	default:
-		return []job.State{}
-	}
 }

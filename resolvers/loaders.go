@@ -12,6 +12,7 @@ import (
 	"stackforge/errs"
 	"stackforge/graph/model"
 	"stackforge/repo/document"
+	"stackforge/repo/file"
 	"stackforge/repo/job"
 	"stackforge/repo/message"
 	"stackforge/repo/user"
@@ -25,6 +26,7 @@ type loaders struct {
 	once sync.Mutex
 	user *dataloadgen.Loader[uuid.UUID, user.User]
 	doc  *dataloadgen.Loader[uuid.UUID, document.Document]
+	file *dataloadgen.Loader[uuid.UUID, file.File]
 	job  *dataloadgen.Loader[int64, job.Job]
 	hook *dataloadgen.Loader[uuid.UUID, webhook.Endpoint]
 	msgs *dataloadgen.Loader[string, message.Metrics]
@@ -64,6 +66,15 @@ func (l *loaders) documents() *dataloadgen.Loader[uuid.UUID, document.Document] 
 		l.doc = newLoader("document", l.deps.Documents.ByIDs, func(d document.Document) uuid.UUID { return d.ID })
 	}
 	return l.doc
+}
+
+func (l *loaders) files() *dataloadgen.Loader[uuid.UUID, file.File] {
+	l.once.Lock()
+	defer l.once.Unlock()
+	if l.file == nil {
+		l.file = newLoader("file", l.deps.FileRecords.ByIDs, func(f file.File) uuid.UUID { return f.ID })
+	}
+	return l.file
 }
 
 func (l *loaders) jobs() *dataloadgen.Loader[int64, job.Job] {

@@ -1,6 +1,8 @@
 package resolvers
 
 import (
+	"slices"
+
 	"stackforge/errs"
 	"stackforge/graph/model"
 	"stackforge/query"
@@ -42,4 +44,16 @@ func or[T any](v *T, fallback T) T {
 		return fallback
 	}
 	return *v
+}
+
+// chosen are the values that a filter lets through, nil for all.
+func chosen[T comparable](eq *T, in []T) []T {
+	switch {
+	case eq == nil:
+		return in
+	case in == nil || slices.Contains(in, *eq):
+		return []T{*eq}
+	default:
+		return []T{}
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"stackforge/repo/capability"
 	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
+	"stackforge/repo/file"
 	"stackforge/repo/idempotency"
 	"stackforge/repo/job"
 	"stackforge/repo/operator"
@@ -28,6 +29,8 @@ type Deps struct {
 	Capabilities   *capability.Repo
 	Dashboard      *dashboard.Repo
 	Documents      *document.Repo
+	FileRecords    *file.Repo
+	Files          *app.Files
 	Idempotency    *idempotency.Repo
 	Jobs           *job.Repo
 	Keys           *apikey.Repo

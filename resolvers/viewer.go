@@ -9,6 +9,7 @@ import (
 	"stackforge/nodeid"
 	"stackforge/repo/capability"
 	"stackforge/repo/document"
+	"stackforge/repo/file"
 	"stackforge/repo/job"
 	"stackforge/repo/user"
 	"stackforge/repo/webhook"
@@ -100,6 +101,10 @@ func (r *queryRoot) nodeThunk(ctx context.Context, nodeID string) func() (nodeid
 				d, err := load()
 				return model.Document{Document: d}, err
 			}
+		}
+	case file.Kind:
+		if key, err := scalar.ParseUUID(id); err == nil && allowed(ctx, "files:read") {
+			return thunk(l.files().LoadThunk(ctx, key))
 		}
 	case user.Kind:
 		if key, err := scalar.ParseUUID(id); err == nil && allowed(ctx, "users:read") {

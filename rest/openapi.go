@@ -46,6 +46,7 @@ func description(version string) huma.Config {
 			Tags: []*huma.Tag{
 				{Name: "Authentication", Description: "Tokens for API keys."},
 				{Name: "Documents", Description: "Texts, and finding them."},
+				{Name: "Files", Description: "Uploads and downloads."},
 				{Name: "Jobs", Description: "Background work, and following it."},
 				{Name: "Dashboard", Description: "The tenant in numbers."},
 				{Name: "Messages", Description: "Queues of messages between programs."},

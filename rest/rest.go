@@ -31,6 +31,7 @@ import (
 type Config struct {
 	Dashboard   *dashboard.Repo
 	Documents   *document.Repo
+	Files       Files
 	Idempotency *idempotency.Repo
 	Jobs        *job.Repo
 	Messages    *app.Messages
@@ -54,6 +55,7 @@ type Config struct {
 
 	Log     zerolog.Logger
 	MaxBody int64    // of JSON, in bytes
+	MaxFile int64    // of a file, in bytes
 	Origins []string // that may open a WebSocket from a page, beside the server's own
 	Version string   // of the program
 }
@@ -82,6 +84,7 @@ func New(c Config, mux *http.ServeMux) *API {
 	a.messages()
 	a.webhook()
 	a.events()
+	a.files()
 	a.sockets()
 	a.others()
 	a.documentation()

@@ -99,12 +99,12 @@ func FakeJob(f *gofakeit.Faker) Job {
 	return j
 }
 
-// FakeFile returns a file without tenant, id, uploader and storage key.
+// FakeFile returns a file without tenant, id, uploader and what follows from them.
 func FakeFile(f *gofakeit.Faker) File {
 	kind := pick(f, [2]string{"pdf", "application/pdf"}, [2]string{"png", "image/png"}, [2]string{"csv", "text/csv"},
 		[2]string{"txt", "text/plain"}, [2]string{"zip", "application/zip"})
 	name := strings.ToLower(strings.ReplaceAll(f.BuzzWord()+"-"+f.Noun(), " ", "-"))
-	return File{Filename: name + "." + kind[0], ContentType: kind[1], SizeBytes: int64(f.IntRange(200, 20_000_000)), CreatedAt: fakeTime(f)}
+	return File{Filename: name + "." + kind[0], ContentType: kind[1], CreatedAt: fakeTime(f)}
 }
 
 // Message is the body of a queue message.
@@ -201,7 +201,7 @@ func numberedJob(t Tenant, n int) Job {
 
 func numberedFile(uploader User, n int) File {
 	f := FakeFile(Faker("file", uploader.TenantID, n))
-	f.TenantID, f.ID, f.UploaderID = uploader.TenantID, fakeID("file", uploader.TenantID, n), uploader.ID
-	f.StorageKey = "seed/" + f.ID.String()
-	return f
+	f.TenantID, f.UploaderID = uploader.TenantID, uploader.ID
+	f.ID = timedID(f, n)
+	return f.stored()
 }

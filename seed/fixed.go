@@ -145,21 +145,18 @@ func fixedFiles() []File {
 	for i, f := range []struct {
 		tenant     int
 		name, kind string
-		size       int64
 	}{
-		{1, "architecture.pdf", "application/pdf", 482_113},
-		{1, "acme-case-brief.pdf", "application/pdf", 1_204_882},
-		{1, "build-4521.log", "text/plain", 90_412},
-		{2, "chest-x-ray-smith.png", "image/png", 3_301_220},
-		{2, "ward-rota.csv", "text/csv", 8_220},
-		{3, "routes.geojson", "application/geo+json", 55_901},
-		{3, "delivery-note-881.pdf", "application/pdf", 120_004},
+		{1, "architecture.pdf", "application/pdf"},
+		{1, "acme-case-brief.pdf", "application/pdf"},
+		{1, "build-4521.log", "text/plain"},
+		{2, "chest-x-ray-smith.png", "image/png"},
+		{2, "ward-rota.csv", "text/csv"},
+		{3, "routes.geojson", "application/geo+json"},
+		{3, "delivery-note-881.pdf", "application/pdf"},
 	} {
-		fid := id(401 + i)
 		out = append(out, File{
-			TenantID: id(f.tenant), ID: fid, UploaderID: id(10 * f.tenant), Filename: f.name, ContentType: f.kind, SizeBytes: f.size,
-			StorageKey: "seed/" + fid.String(), CreatedAt: daysAgo(3 + 4*i),
-		})
+			TenantID: id(f.tenant), ID: id(401 + i), UploaderID: id(10 * f.tenant), Filename: f.name, ContentType: f.kind, CreatedAt: daysAgo(3 + 4*i),
+		}.stored())
 	}
 	return out
 }

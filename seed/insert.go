@@ -61,7 +61,7 @@ type Job struct {
 	CreatedAt  time.Time      `json:"created_at"`
 }
 
-// File is a finished upload of a tenant. Only the record exists: no bytes are stored under its key.
+// File is a finished upload of a tenant: the record. Its bytes are Content of its name, for who has a store to put them into.
 type File struct {
 	TenantID    uuid.UUID `json:"tenant_id"`
 	ID          uuid.UUID `json:"id"`
@@ -69,6 +69,7 @@ type File struct {
 	Filename    string    `json:"filename"`
 	ContentType string    `json:"content_type"`
 	SizeBytes   int64     `json:"size_bytes"`
+	Checksum    string    `json:"checksum"`
 	StorageKey  string    `json:"storage_key"`
 	CreatedAt   time.Time `json:"created_at"`
 }
@@ -115,10 +116,10 @@ func insertDocuments(ctx context.Context, tx *db.Tx, rows []Document) (int64, er
 func insertFiles(ctx context.Context, tx *db.Tx, rows []File) (int64, error) {
 	return insert(ctx, tx, `
 		-- name: seed.Files
-		INSERT INTO files (tenant_id, id, uploader_id, filename, content_type, size_bytes, storage_key, status, created_at)
-		SELECT tenant_id, id, uploader_id, filename, content_type, size_bytes, storage_key, 'ready', created_at
+		INSERT INTO files (tenant_id, id, uploader_id, filename, content_type, size_bytes, checksum, storage_key, status, created_at, completed_at)
+		SELECT tenant_id, id, uploader_id, filename, content_type, size_bytes, checksum, storage_key, 'ready', created_at, created_at
 		FROM jsonb_to_recordset(@rows::jsonb) AS r (tenant_id uuid, id uuid, uploader_id uuid, filename text, content_type text,
-		    size_bytes bigint, storage_key text, created_at timestamptz)
+		    size_bytes bigint, checksum text, storage_key text, created_at timestamptz)
 		ON CONFLICT DO NOTHING`, rows)
 }
 

@@ -15,6 +15,7 @@ import (
 // HandlerDeps is what the handlers work with.
 type HandlerDeps struct {
 	Embedder embedder
+	Files    fileCleaner
 	Mailer   mailer
 	Runs     cleaner
 	Stats    refresher
@@ -24,12 +25,15 @@ type embedder interface {
 	Document(ctx context.Context, id uuid.UUID) (app.Embedded, error)
 }
 
+type fileCleaner interface {
+	Cleanup(ctx context.Context, hours int) (app.Cleaned, error)
+}
+
 type mailer interface {
 	Send(ctx context.Context, m app.Mail) error
 }
 
 type cleaner interface {
-	CleanupFiles(ctx context.Context, hours int) (int64, error)
 	DocumentCount(ctx context.Context) (int64, error)
 }
 
@@ -40,7 +44,7 @@ type refresher interface {
 // Handlers is the table of all job types. A type that is new here needs a row in job_types as well: see docs/jobs.md.
 func Handlers(d HandlerDeps) Table {
 	return Table{
-		"cleanup_files":      {Do: d.cleanupFiles, Timeout: time.Minute},
+		"cleanup_files":      {Do: d.cleanupFiles, Timeout: 30 * time.Minute}, // a large bucket is a long list
 		"generate_embedding": {Do: d.generateEmbedding, Timeout: 2 * time.Minute},
 		"reindex_search":     {Do: d.reindexSearch, Timeout: 2 * time.Minute},
 		"send_email":         {Do: d.sendEmail, Timeout: time.Minute},
@@ -56,8 +60,7 @@ func (d HandlerDeps) cleanupFiles(ctx context.Context, r *Run) (any, error) {
 	if err := r.payload(&p); err != nil {
 		return nil, err
 	}
-	n, err := d.Runs.CleanupFiles(ctx, int(min(p.OlderThanHours, maxHours)))
-	return map[string]int64{"removed": n}, err
+	return d.Files.Cleanup(ctx, int(min(p.OlderThanHours, maxHours)))
 }
 
 func (d HandlerDeps) generateEmbedding(ctx context.Context, r *Run) (any, error) {

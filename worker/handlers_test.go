@@ -31,7 +31,7 @@ func startAll(t *testing.T, b bundle) (*process, post) {
 	mails := make(post, 10)
 	return start(t, worker.Config{}, worker.Deps{Runs: b.runs, Handlers: worker.Handlers(worker.HandlerDeps{
 		Stats:    dashboard.NewRefresher(b.d.Worker),
-		Embedder: app.NewEmbedder(b.d.Worker, app.Local{}), Mailer: mails, Runs: b.runs,
+		Embedder: app.NewEmbedder(b.d.Worker, app.Local{}), Files: app.NewFiles(b.d.Worker, app.FilesConfig{}), Mailer: mails, Runs: b.runs,
 	})}), mails
 }
 
@@ -153,15 +153,15 @@ func TestHandlers(t *testing.T) {
 		b := setup(t)
 		for _, s := range []tenant.Scope{b.scope(t), dbtest.Tenant(t, b.d)} {
 			b.d.Exec(t, `
-				INSERT INTO files (tenant_id, uploader_id, filename, content_type, size_bytes, storage_key, status, created_at)
-				VALUES ($1, $2, 'a', 'text/plain', 1, 'old', 'pending', now() - interval '3 hours'),
-				       ($1, $2, 'b', 'text/plain', 1, 'young', 'pending', now() - interval '1 hour'),
-				       ($1, $2, 'c', 'text/plain', 1, 'ready', 'ready', now() - interval '3 hours')`, s.TenantID, s.UserID)
+				INSERT INTO files (tenant_id, id, uploader_id, filename, content_type, size_bytes, storage_key, status, created_at)
+				SELECT $1::uuid, f.id, $2::uuid, f.name, 'text/plain', 1, 'tenants/' || $1::uuid || '/' || f.id, f.status, now() - f.age
+				FROM (VALUES (uuid_v7(), 'old', 'pending', interval '3 hours'), (uuid_v7(), 'young', 'pending', interval '1 hour'),
+				    (uuid_v7(), 'ready', 'ready', interval '3 hours')) f (id, name, status, age)`, s.TenantID, s.UserID)
 		}
 		j, _ := run(t, b, "cleanup_files", `{"older_than_hours":2.0}`)
 		require.Equal(t, job.Done, j.Status, value(j.LastError))
-		require.JSONEq(t, `{"removed":1}`, string(j.Result))
-		keys, err := db.List[string](b.ctx, b.d.Owner, `SELECT storage_key FROM files WHERE tenant_id = $1 ORDER BY storage_key`, b.scope(t).TenantID)
+		require.JSONEq(t, `{"removed":1,"unfinished":1,"missing":0,"orphans":0,"parts":0}`, string(j.Result))
+		keys, err := db.List[string](b.ctx, b.d.Owner, `SELECT filename FROM files WHERE tenant_id = $1 ORDER BY filename`, b.scope(t).TenantID)
 		require.NoError(t, err)
 		require.Equal(t, []string{"ready", "young"}, keys)
 		n, err := db.Get[int](b.ctx, b.d.Owner, "file", `SELECT count(*) FROM files`)

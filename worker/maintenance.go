@@ -104,6 +104,15 @@ func (w *Worker) tasks() []task {
 			return fmt.Sprintf("%d partitions", n), err
 		}})
 	}
+	if f := w.deps.Files; f != nil {
+		list = append(list, task{"cleanup_files", "20 * * * *", func(ctx context.Context) (string, error) {
+			n, err := f.EnqueueCleanup(ctx)
+			return fmt.Sprintf("%d jobs", n), err
+		}}, task{"clean_detached_files", "40 * * * *", func(ctx context.Context) (string, error) {
+			n, err := f.CleanDetached(ctx)
+			return fmt.Sprintf("%d files", n), err
+		}})
+	}
 	return list
 }
 
@@ -118,6 +127,12 @@ type dispatcher interface {
 	Expire(ctx context.Context) (int, error)
 	Run(ctx context.Context)
 	Wake()
+}
+
+// fileKeeper is what the schedule needs of app.FileRetention.
+type fileKeeper interface {
+	CleanDetached(ctx context.Context) (int, error)
+	EnqueueCleanup(ctx context.Context) (int64, error)
 }
 
 // searchMaintainer does one piece of what is waiting, and returns 0 when nothing is left.

@@ -67,6 +67,7 @@ func or[T comparable](v, fallback T) T {
 // Deps is what a worker works with.
 type Deps struct {
 	Runs     Runs
+	Files    fileKeeper // cleans up files; nil: another process does
 	Handlers Table
 	Log      zerolog.Logger
 	Payloads payloadOpener    // decrypts payloads; nil: jobs with an encrypted one fail

@@ -11,6 +11,7 @@ import (
 	"stackforge/repo/apikey"
 	"stackforge/repo/dashboard"
 	"stackforge/repo/document"
+	"stackforge/repo/file"
 	"stackforge/repo/job"
 	"stackforge/repo/message"
 	"stackforge/repo/search"
@@ -96,6 +97,18 @@ type CancelJobInput struct {
 type CancelJobPayload struct {
 	// The job, as it is now.
 	Job job.Job `json:"job"`
+}
+
+// Which upload is complete.
+type CompleteUploadInput struct {
+	// The uuid of the file.
+	ID string `json:"id"`
+}
+
+// The complete file.
+type CompleteUploadPayload struct {
+	// The file, ready.
+	File file.File `json:"file"`
 }
 
 // A new API key.
@@ -190,6 +203,34 @@ type CreateMessageQueuePayload struct {
 	Queue message.Queue `json:"queue"`
 }
 
+// A file that is to be uploaded.
+type CreateUploadInput struct {
+	// Its name; a path before it is dropped.
+	Filename string `json:"filename"`
+	// Its type; the bytes have the last word.
+	ContentType graphql.Omittable[*string] `json:"contentType,omitempty"`
+	// Its exact length in bytes.
+	SizeBytes int64 `json:"sizeBytes"`
+	// The SHA-256 that its bytes must have, in 64 small hexadecimal digits.
+	Checksum graphql.Omittable[*string] `json:"checksum,omitempty"`
+	// A user of the tenant.
+	UploaderID string `json:"uploaderId"`
+}
+
+// Where to send the bytes.
+type CreateUploadPayload struct {
+	// The file, pending.
+	File file.File `json:"file"`
+	// Where to send them, before `expiresAt`.
+	URL string `json:"url"`
+	// The method of the request.
+	Method string `json:"method"`
+	// Headers that the request must have.
+	Headers json.RawMessage `json:"headers"`
+	// When the URL ends, and the upload with it.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
 // A new user.
 type CreateUserInput struct {
 	// Unique in the tenant, in whatever case.
@@ -249,6 +290,18 @@ type DeleteDocumentInput struct {
 // The deleted document.
 type DeleteDocumentPayload struct {
 	// Its uuid.
+	ID string `json:"id"`
+}
+
+// Which file to delete.
+type DeleteFileInput struct {
+	// The uuid.
+	ID string `json:"id"`
+}
+
+// The deleted file.
+type DeleteFilePayload struct {
+	// The uuid.
 	ID string `json:"id"`
 }
 
@@ -445,6 +498,57 @@ type EnqueueJobsPayload struct {
 	Results []EnqueueJobResult `json:"results"`
 	// How many were enqueued.
 	Enqueued int `json:"enqueued"`
+}
+
+// A page of files.
+type FileConnection struct {
+	// The files with their cursors.
+	Edges []FileEdge `json:"edges"`
+	// The files.
+	Nodes []file.File `json:"nodes"`
+	// Where the page stands.
+	PageInfo PageInfo `json:"pageInfo"`
+	// How many files the filter lets through, in all. Counted only when asked for.
+	TotalCount int          `json:"totalCount"`
+	Filter     *file.Filter `json:"-"`
+}
+
+// One file and its place in a list.
+type FileEdge struct {
+	// The file.
+	Node file.File `json:"node"`
+	// The place, for `after` and `before`.
+	Cursor string `json:"cursor"`
+}
+
+// Which files; all given conditions must hold. At most 50 conditions.
+type FileFilter struct {
+	// By uuid.
+	ID graphql.Omittable[*query.ID] `json:"id,omitempty"`
+	// By who uploaded it.
+	UploaderID graphql.Omittable[*query.ID] `json:"uploaderId,omitempty"`
+	// By name.
+	Filename graphql.Omittable[*query.String] `json:"filename,omitempty"`
+	// By type.
+	ContentType graphql.Omittable[*query.String] `json:"contentType,omitempty"`
+	// By where it stands.
+	Status graphql.Omittable[*FileStatusFilter] `json:"status,omitempty"`
+	// By when its upload began.
+	CreatedAt graphql.Omittable[*query.Time] `json:"createdAt,omitempty"`
+	// All of these hold.
+	And graphql.Omittable[[]FileFilter] `json:"and,omitempty"`
+	// One of these holds.
+	Or graphql.Omittable[[]FileFilter] `json:"or,omitempty"`
+	// This does not hold.
+	Not graphql.Omittable[*FileFilter] `json:"not,omitempty"`
+}
+
+// Comparisons of a status.
+type FileStatusFilter struct {
+	// Is this.
+	Eq graphql.Omittable[*file.Status] `json:"eq,omitempty"`
+	// Is one of these.
+	In graphql.Omittable[[]file.Status] `json:"in,omitempty"`
 }
 
 // What each part of HYBRID counts.
@@ -1339,6 +1443,64 @@ func (e *ErrorCode) UnmarshalJSON(b []byte) error {
 }
 
 func (e ErrorCode) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How files are ordered; equal ones by id.
+type FileOrder string
+
+const (
+	// The newest first.
+	FileOrderCreatedAtDesc FileOrder = "created_at_desc"
+	// The oldest first.
+	FileOrderCreatedAtAsc FileOrder = "created_at_asc"
+)
+
+var AllFileOrder = []FileOrder{
+	FileOrderCreatedAtDesc,
+	FileOrderCreatedAtAsc,
+}
+
+func (e FileOrder) IsValid() bool {
+	switch e {
+	case FileOrderCreatedAtDesc, FileOrderCreatedAtAsc:
+		return true
+	}
+	return false
+}
+
+func (e FileOrder) String() string {
+	return string(e)
+}
+
+func (e *FileOrder) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = FileOrder(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid FileOrder", str)
+	}
+	return nil
+}
+
+func (e FileOrder) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *FileOrder) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e FileOrder) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

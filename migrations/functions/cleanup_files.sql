@@ -1,9 +1,10 @@
--- cleanup_files(tenant, hours) deletes the tenant's uploads that were not finished within that time and returns how many.
+-- cleanup_files(tenant, hours) forgets the tenant's uploads that were not finished within that time and returns how many. It is for
+-- servers without storage; with it the worker removes their objects first.
 CREATE OR REPLACE FUNCTION cleanup_files(p_tenant_id uuid, p_older_than_hours int) RETURNS bigint
 LANGUAGE sql AS $$
     WITH gone AS (
         DELETE FROM files
-        WHERE tenant_id = p_tenant_id AND status = 'pending' AND created_at < now() - make_interval(hours => p_older_than_hours)
+        WHERE tenant_id = p_tenant_id AND status <> 'ready' AND created_at < now() - make_interval(hours => p_older_than_hours)
         RETURNING 1)
     SELECT count(*) FROM gone
 $$;

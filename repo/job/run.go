@@ -80,19 +80,6 @@ func (r *Runs) Claim(ctx context.Context, workerID uuid.UUID, types []string, n 
 		pgx.NamedArgs{"worker": workerID, "types": types, "n": n})
 }
 
-// CleanupFiles forgets the uploads of the context's tenant that were not finished within that many hours, and returns
-// how many there were.
-func (r *Runs) CleanupFiles(ctx context.Context, hours int) (int64, error) {
-	scope, err := tenant.From(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return db.Get[int64](ctx, r.db, "file", `
-		-- name: job.CleanupFiles
-		SELECT cleanup_files(@tenant, @hours)`,
-		pgx.NamedArgs{"tenant": scope.TenantID, "hours": hours})
-}
-
 // Complete ends runs with success and returns the ids of the jobs that are done by it. One statement for all: when it
 // fails for the data of one of them (errs.Validation), none has ended.
 func (r *Runs) Complete(ctx context.Context, runs []Success) ([]int64, error) {
