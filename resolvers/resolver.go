@@ -100,7 +100,7 @@ func (r *Resolver) Subscription() graph.SubscriptionResolver { return &subscript
 func (r *Resolver) Dashboard() graph.DashboardResolver { return &dashboardFields{r} }
 
 // ApiKeyConnection returns the resolvers of what a page of API keys computes on demand.
-func (r *Resolver) ApiKeyConnection() graph.ApiKeyConnectionResolver { //nolint:revive,staticcheck // the generated interface asks for it
+func (r *Resolver) ApiKeyConnection() graph.ApiKeyConnectionResolver { //nolint:revive // the generated interface asks for it
 	return &apiKeyConnection{r}
 }
 

@@ -105,7 +105,7 @@ func TestExport(t *testing.T) {
 		done := make(chan int, 2)
 		for range 2 {
 			go func() {
-				resp, err := s.Client().Get(s.URL) //nolint:noctx // ended by the test
+				resp, err := s.Client().Get(s.URL)
 				if err == nil {
 					_ = resp.Body.Close()
 					done <- resp.StatusCode

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -95,6 +96,39 @@ func TestFixed(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, seed.Report{}, run(t, d, seed.Options{}))
+}
+
+// The counts of the documentation, counted in SQL.
+func TestFixedCounts(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	encrypt := func(uuid.UUID, int64, []byte) (string, error) { return "sf1:" + strings.Repeat("A", 64), nil }
+	for range 2 { // a second run changes nothing
+		run(t, d, seed.Options{Encrypt: encrypt})
+		rows, err := db.List[string](t.Context(), d.Owner, `
+			-- name: seed_test.TestFixedCounts
+			SELECT format('%s: %s users, %s documents, %s jobs, %s files, %s keys', right(t.id::text, 1),
+			           (SELECT count(*) FROM app_users x WHERE x.tenant_id = t.id), (SELECT count(*) FROM documents x WHERE x.tenant_id = t.id),
+			           (SELECT count(*) FROM jobs x WHERE x.tenant_id = t.id), (SELECT count(*) FROM files x WHERE x.tenant_id = t.id),
+			           (SELECT count(*) FROM api_keys x WHERE x.tenant_id = t.id))
+			FROM tenants t
+			UNION ALL
+			SELECT format('%s %s', coalesce(j.reason, j.status), count(*)) FROM jobs j GROUP BY coalesce(j.reason, j.status)
+			UNION ALL
+			SELECT format('documents with metadata %s, path %s, tags %s, location %s, known author %s', count(*) FILTER (WHERE x.metadata <> ''),
+			           count(x.path), count(*) FILTER (WHERE x.tag_ids <> '{}'), count(x.longitude), count(u.id))
+			FROM documents x LEFT JOIN app_users u ON u.tenant_id = x.tenant_id AND u.id = x.author_id
+			UNION ALL
+			SELECT format('encrypted %s', count(*)) FROM jobs x WHERE x.payload_encrypted IS NOT NULL
+			ORDER BY 1`)
+		require.NoError(t, err)
+		require.Equal(t, []string{
+			"1: 2 users, 20 documents, 11 jobs, 3 files, 1 keys", "2: 2 users, 8 documents, 5 jobs, 2 files, 1 keys",
+			"3: 2 users, 6 documents, 4 jobs, 2 files, 1 keys", "cancelled 1",
+			"documents with metadata 34, path 34, tags 34, location 15, known author 34", "done 8", "encrypted 3", "exhausted 1",
+			"no_handler 1", "pending 7", "permanent 1", "running 1",
+		}, rows)
+	}
 }
 
 // What the documentation searches for is there.

@@ -378,4 +378,56 @@ subscription Messages {
 }
 `,
   },
+  {
+    title: "Administer the tenant",
+    summary: "What the tenant has and may have; its users and keys.",
+    query: `# What there is, and what the operator allows. Null is no limit.
+query Tenant {
+  tenant {
+    name
+    usage {
+      documents
+      users
+      apiKeys
+      jobsToday
+      storageBytes
+      messages
+    }
+    limits {
+      documents
+      users
+      apiKeys
+      jobsPerDay
+    }
+  }
+  apiKeysConnection(first: 10) {
+    nodes {
+      id
+      prefix
+      name
+      scopes
+      lastUsedAt
+    }
+  }
+}
+
+# A new secret; the old one goes on for an hour.
+mutation RotateKey($id: ID!) {
+  rotateApiKey(input: {id: $id, overlapSeconds: 3600}) {
+    plaintext
+    apiKey {
+      previousEndsAt
+    }
+  }
+}
+
+# The documents and files of a user go to another one.
+mutation DeleteUser($id: ID!, $to: ID) {
+  deleteUser(input: {id: $id, reassignTo: $to}) {
+    reassignedDocuments
+    reassignedFiles
+  }
+}
+`,
+  },
 ];
