@@ -119,6 +119,8 @@ func TestFixedCounts(t *testing.T) {
 			           count(x.path), count(*) FILTER (WHERE x.tag_ids <> '{}'), count(x.longitude), count(u.id))
 			FROM documents x LEFT JOIN app_users u ON u.tenant_id = x.tenant_id AND u.id = x.author_id
 			UNION ALL
+			SELECT format('messages %s in %s', (tenant_usage(q.tenant_id)).messages, q.name) FROM message_queues q
+			UNION ALL
 			SELECT format('encrypted %s', count(*)) FROM jobs x WHERE x.payload_encrypted IS NOT NULL
 			ORDER BY 1`)
 		require.NoError(t, err)
@@ -126,7 +128,7 @@ func TestFixedCounts(t *testing.T) {
 			"1: 2 users, 20 documents, 11 jobs, 3 files, 1 keys", "2: 2 users, 8 documents, 5 jobs, 2 files, 1 keys",
 			"3: 2 users, 6 documents, 4 jobs, 2 files, 1 keys", "cancelled 1",
 			"documents with metadata 34, path 34, tags 34, location 15, known author 34", "done 8", "encrypted 3", "exhausted 1",
-			"no_handler 1", "pending 7", "permanent 1", "running 1",
+			"messages 3 in notifications", "no_handler 1", "pending 7", "permanent 1", "running 1",
 		}, rows)
 	}
 }
