@@ -27,9 +27,11 @@ BEGIN
     IF v_tenant_column IS NOT NULL AND EXISTS (SELECT FROM jsonb_array_elements(p_rows) r WHERE r ->> v_tenant_column IS DISTINCT FROM p_tenant_id::text) THEN
         RAISE EXCEPTION 'The file has rows of another tenant.' USING ERRCODE = 'ZE400', COLUMN = 'row';
     END IF;
-    EXECUTE format('INSERT INTO %s (%s%s) OVERRIDING SYSTEM VALUE SELECT %2$s%4$s FROM jsonb_populate_recordset(NULL::%1$s, $1)', v_relation, v_columns,
+    EXECUTE format('INSERT INTO %s (%s%s) OVERRIDING SYSTEM VALUE SELECT %2$s%4$s FROM jsonb_populate_recordset(NULL::%1$s, $1)%5$s', v_relation, v_columns,
         CASE p_table WHEN 'api_keys' THEN ', key_hash' ELSE '' END,
-        CASE p_table WHEN 'api_keys' THEN $x$, encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex')$x$ ELSE '' END)
+        CASE p_table WHEN 'api_keys' THEN $x$, encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex')$x$ ELSE '' END,
+        -- The files that came before made the row.
+        CASE p_table WHEN 'tenant_storage' THEN ' ON CONFLICT (tenant_id) DO UPDATE SET bytes_limit = excluded.bytes_limit, files_limit = excluded.files_limit' ELSE '' END)
         USING p_rows;
     GET DIAGNOSTICS v_count = ROW_COUNT;
     IF p_table = 'message_queues' THEN
