@@ -66,16 +66,23 @@ CREATE TABLE api_keys (
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
     last_used_at timestamp with time zone,
+    previous_hash text,
+    previous_ends_at timestamp with time zone,
     CONSTRAINT api_keys_pkey PRIMARY KEY (tenant_id, id),
     CONSTRAINT api_keys_key_hash_key UNIQUE (key_hash),
+    CONSTRAINT api_keys_previous_hash_key UNIQUE (previous_hash),
     CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
     CONSTRAINT api_keys_key_hash_check CHECK ((key_hash ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT api_keys_key_prefix_check CHECK ((length(key_prefix) = 12)),
     CONSTRAINT api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT api_keys_previous_check CHECK (((previous_hash IS NULL) = (previous_ends_at IS NULL))),
+    CONSTRAINT api_keys_previous_hash_check CHECK ((previous_hash ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT api_keys_scopes_check CHECK ((((cardinality(scopes) >= 1) AND (cardinality(scopes) <= 50)) AND (array_position(scopes, NULL::text) IS NULL)))
 );
 CREATE INDEX ix_api_keys_created ON public.api_keys USING btree (tenant_id, created_at DESC, id DESC);
 CREATE INDEX ix_api_keys_id ON public.api_keys USING btree (id);
+CREATE TRIGGER api_keys_changed AFTER UPDATE OF revoked_at, expires_at, scopes, key_hash ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION api_keys_changed();
+CREATE TRIGGER tenant_guarded AFTER INSERT ON api_keys REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION guard_api_keys();
 ALTER TABLE api_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_api_keys_owner ON api_keys TO stackforge_owner
     USING (true)
@@ -84,9 +91,9 @@ CREATE POLICY p_api_keys_tenant ON api_keys
     USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
     WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
 GRANT INSERT ON api_keys TO app_api;
-GRANT SELECT (tenant_id, id, key_prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at) ON api_keys TO app_api;
+GRANT SELECT (tenant_id, id, key_prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at, previous_ends_at) ON api_keys TO app_api;
 GRANT UPDATE (revoked_at) ON api_keys TO app_api;
-GRANT SELECT (tenant_id, id, key_prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at) ON api_keys TO app_readonly;
+GRANT SELECT (tenant_id, id, key_prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at, previous_ends_at) ON api_keys TO app_readonly;
 
 CREATE TABLE app_users (
     tenant_id uuid NOT NULL,
@@ -99,6 +106,8 @@ CREATE TABLE app_users (
     CONSTRAINT app_users_email_check CHECK (((length((email)::text) <= 320) AND (email ~ '^[^@\s]+@[^@\s]+$'::citext)))
 );
 CREATE INDEX ix_app_users_created ON public.app_users USING btree (tenant_id, created_at DESC, id DESC);
+CREATE TRIGGER tenant_guarded AFTER INSERT ON app_users REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION guard_tenant('users');
+CREATE TRIGGER tenant_released AFTER DELETE ON app_users REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION release_tenant_quota('users');
 ALTER TABLE app_users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_app_users_owner ON app_users TO stackforge_owner
     USING (true)
@@ -157,6 +166,8 @@ CREATE INDEX ix_documents_title_search ON public.documents USING gin (tenant_id,
 CREATE INDEX ix_documents_unembedded ON public.documents USING btree (tenant_id, id) WHERE (embedding IS NULL);
 CREATE INDEX ix_documents_updated ON public.documents USING btree (tenant_id, updated_at DESC, id DESC);
 CREATE TRIGGER documents_embedding_clear BEFORE UPDATE OF title, body ON documents FOR EACH ROW WHEN (new.title <> old.title OR new.body <> old.body) EXECUTE FUNCTION document_embedding_clear();
+CREATE TRIGGER tenant_guarded AFTER INSERT ON documents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION guard_tenant('documents');
+CREATE TRIGGER tenant_released AFTER DELETE ON documents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION release_tenant_quota('documents');
 CREATE TRIGGER words_deleted AFTER DELETE ON documents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION log_deleted_words();
 CREATE TRIGGER words_inserted AFTER INSERT ON documents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION log_inserted_words();
 CREATE TRIGGER words_updated AFTER UPDATE ON documents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION log_updated_words();
@@ -204,6 +215,7 @@ CREATE INDEX ix_files_uploader ON ONLY public.files USING btree (tenant_id, uplo
 CREATE TRIGGER files_deleted AFTER DELETE ON files REFERENCING OLD TABLE AS old_files FOR EACH STATEMENT EXECUTE FUNCTION count_deleted_files();
 CREATE TRIGGER files_inserted AFTER INSERT ON files REFERENCING NEW TABLE AS new_files FOR EACH STATEMENT EXECUTE FUNCTION count_inserted_files();
 CREATE TRIGGER files_updated AFTER UPDATE ON files REFERENCING OLD TABLE AS old_files NEW TABLE AS new_files FOR EACH STATEMENT EXECUTE FUNCTION count_updated_files();
+CREATE TRIGGER tenant_guarded AFTER INSERT ON files REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION guard_tenant('files');
 ALTER TABLE files ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_files_owner ON files TO stackforge_owner
     USING (true)
@@ -434,6 +446,8 @@ CREATE TABLE message_queues (
     CONSTRAINT message_queues_redrive_check CHECK (((max_reads IS NULL) = (dead_letter_queue IS NULL)))
 );
 CREATE INDEX ix_message_queues_dead_letter ON public.message_queues USING btree (tenant_id, dead_letter_queue) WHERE (dead_letter_queue IS NOT NULL);
+CREATE TRIGGER tenant_guarded AFTER INSERT ON message_queues REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION guard_tenant('queues');
+CREATE TRIGGER tenant_released AFTER DELETE ON message_queues REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION release_tenant_quota('queues');
 ALTER TABLE message_queues ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_message_queues_owner ON message_queues TO stackforge_owner
     USING (true)
@@ -511,6 +525,37 @@ CREATE MATERIALIZED VIEW tenant_document_stats AS
   GROUP BY tenant_id;
 CREATE UNIQUE INDEX tenant_document_stats_tenant_id_key ON public.tenant_document_stats USING btree (tenant_id);
 
+CREATE TABLE tenant_limits (
+    tenant_id uuid NOT NULL,
+    documents bigint,
+    users bigint,
+    api_keys bigint,
+    queues bigint,
+    webhook_endpoints bigint,
+    jobs_per_day bigint,
+    requests_per_minute integer,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tenant_limits_pkey PRIMARY KEY (tenant_id),
+    CONSTRAINT tenant_limits_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
+    CONSTRAINT tenant_limits_api_keys_check CHECK ((api_keys >= 0)),
+    CONSTRAINT tenant_limits_documents_check CHECK ((documents >= 0)),
+    CONSTRAINT tenant_limits_jobs_per_day_check CHECK ((jobs_per_day >= 0)),
+    CONSTRAINT tenant_limits_queues_check CHECK ((queues >= 0)),
+    CONSTRAINT tenant_limits_requests_per_minute_check CHECK ((requests_per_minute > 0)),
+    CONSTRAINT tenant_limits_users_check CHECK ((users >= 0)),
+    CONSTRAINT tenant_limits_webhook_endpoints_check CHECK ((webhook_endpoints >= 0))
+);
+ALTER TABLE tenant_limits ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_tenant_limits_owner ON tenant_limits TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_tenant_limits_tenant ON tenant_limits
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+GRANT SELECT ON tenant_limits TO app_api;
+GRANT SELECT ON tenant_limits TO app_readonly;
+GRANT SELECT ON tenant_limits TO app_worker;
+
 CREATE TABLE tenant_storage (
     tenant_id uuid NOT NULL,
     bytes_used bigint DEFAULT 0 NOT NULL,
@@ -539,6 +584,7 @@ CREATE TABLE tenants (
     id uuid DEFAULT uuid_v7() NOT NULL,
     name text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleting_at timestamp with time zone,
     CONSTRAINT tenants_pkey PRIMARY KEY (id),
     CONSTRAINT tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
 );
@@ -639,6 +685,8 @@ CREATE TABLE webhook_endpoints (
 );
 CREATE INDEX ix_webhook_endpoints_created ON public.webhook_endpoints USING btree (tenant_id, created_at DESC, id DESC);
 CREATE INDEX ix_webhook_endpoints_enabled ON public.webhook_endpoints USING btree (tenant_id) WHERE is_enabled;
+CREATE TRIGGER tenant_guarded AFTER INSERT ON webhook_endpoints REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION guard_tenant('webhook_endpoints');
+CREATE TRIGGER tenant_released AFTER DELETE ON webhook_endpoints REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION release_tenant_quota('webhook_endpoints');
 ALTER TABLE webhook_endpoints ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_webhook_endpoints_owner ON webhook_endpoints TO stackforge_owner
     USING (true)
@@ -1178,6 +1226,42 @@ CREATE TABLE core.stream_horizon (
 );
 GRANT SELECT ON core.stream_horizon TO app_api;
 
+CREATE TABLE core.tenant_deletions (
+    tenant_id uuid NOT NULL,
+    name_sha256 text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_by text NOT NULL,
+    rows_before jsonb NOT NULL,
+    objects_deleted bigint,
+    finished_at timestamp with time zone,
+    rows_after jsonb,
+    CONSTRAINT tenant_deletions_pkey PRIMARY KEY (tenant_id)
+);
+ALTER TABLE core.tenant_deletions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_tenant_deletions_owner ON core.tenant_deletions TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_tenant_deletions_tenant ON core.tenant_deletions
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE TABLE core.tenant_quota (
+    tenant_id uuid NOT NULL,
+    resource text NOT NULL,
+    slot smallint NOT NULL,
+    room bigint NOT NULL,
+    share bigint NOT NULL,
+    day date,
+    CONSTRAINT tenant_quota_pkey PRIMARY KEY (tenant_id, resource, slot)
+) WITH (fillfactor=40, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
+ALTER TABLE core.tenant_quota ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY p_tenant_quota_owner ON core.tenant_quota TO stackforge_owner
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY p_tenant_quota_tenant ON core.tenant_quota
+    USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
 -- Functions -----------------------------------------------------------------------------------------------------------
 
 FUNCTION _hashids_setup(salt text, alphabet text, OUT alpha text, OUT seps text, OUT guards text) RETURNS record
@@ -1192,6 +1276,12 @@ FUNCTION add_search_words(p_tenant_id uuid, p_language text, p_words text[]) RET
 FUNCTION add_tenant_storage(p_tenant_id uuid, p_bytes numeric, p_files bigint) RETURNS void
     -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
 
+FUNCTION api_key_errors(p_name text, p_scopes text[], p_expires_at timestamp with time zone) RETURNS jsonb
+    -- plpgsql, stable; may be called by everybody
+
+FUNCTION api_keys_changed() RETURNS trigger
+    -- plpgsql, volatile; may be called by the owner only
+
 FUNCTION archive_jobs(p_age interval DEFAULT '90 days'::interval, p_limit integer DEFAULT 20000) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
@@ -1200,6 +1290,9 @@ FUNCTION archive_messages(p_tenant_id uuid, p_queue text, p_ids bigint[], p_rece
 
 FUNCTION assert_operator() RETURNS void
     -- plpgsql, stable; may be called by everybody
+
+FUNCTION assert_scopes(p_scopes text[], p_allowed text[]) RETURNS void
+    -- plpgsql, immutable; may be called by the owner only
 
 FUNCTION assert_tenant(p_tenant_id uuid) RETURNS void
     -- plpgsql, stable; may be called by everybody
@@ -1210,11 +1303,17 @@ FUNCTION authenticate_key(p_hash text) RETURNS TABLE(tenant_id uuid, key_id uuid
 FUNCTION authenticate_key_id(p_id uuid) RETURNS TABLE(tenant_id uuid, key_id uuid, scopes text[], expires_at timestamp with time zone)
     -- sql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
+FUNCTION begin_tenant_deletion(p_tenant_id uuid, p_by text DEFAULT SESSION_USER) RETURNS core.tenant_deletions
+    -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
+
 FUNCTION bury_messages(p_queue message_queues, p_ids bigint[]) RETURNS integer
     -- plpgsql, volatile; may be called by the owner only
 
 FUNCTION cancel_job(p_tenant_id uuid, p_id bigint) RETURNS jobs
     -- plpgsql, volatile; may be called by app_api
+
+FUNCTION changeable_key(p_tenant_id uuid, p_id uuid, p_allowed text[]) RETURNS api_keys
+    -- plpgsql, volatile; may be called by the owner only
 
 FUNCTION check_job_payload() RETURNS trigger
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
@@ -1321,6 +1420,12 @@ FUNCTION delete_failed_jobs(p_age interval DEFAULT '30 days'::interval, p_limit 
 FUNCTION delete_messages(p_tenant_id uuid, p_queue text, p_ids bigint[], p_receipts integer[] DEFAULT NULL::integer[]) RETURNS SETOF bigint
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
 
+FUNCTION delete_tenant(p_tenant_id uuid, p_limit integer DEFAULT 5000) RETURNS bigint
+    -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
+
+FUNCTION delete_user(p_tenant_id uuid, p_id uuid, p_reassign_to uuid DEFAULT NULL::uuid, OUT documents bigint, OUT files bigint) RETURNS record
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION delete_webhook_endpoint(p_tenant_id uuid, p_id uuid) RETURNS webhook_endpoints
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
@@ -1402,6 +1507,9 @@ FUNCTION expire_webhook_deliveries(p_keep interval) RETURNS integer
 FUNCTION explain_search(p_tenant_id uuid, p_search jsonb, p_vector real[] DEFAULT NULL::real[], p_limit integer DEFAULT 20) RETURNS TABLE(step text, sql text, plan jsonb)
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
+FUNCTION export_tenant(p_tenant_id uuid, p_table text) RETURNS refcursor
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION facet_documents(p_tenant_id uuid, p_search jsonb, p_facets jsonb, p_limit integer DEFAULT 10) RETURNS TABLE(facet text, value text, documents bigint)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off; may be called by app_api
 
@@ -1416,6 +1524,12 @@ FUNCTION find_documents(p_tenant_id uuid, p_search jsonb, p_vector real[] DEFAUL
 
 FUNCTION finish_maintenance(p_task text, p_tick timestamp with time zone, p_outcome text) RETURNS void
     -- sql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
+
+FUNCTION finish_tenant_deletion(p_tenant_id uuid, p_objects bigint DEFAULT NULL::bigint) RETURNS core.tenant_deletions
+    -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
+
+FUNCTION finish_tenant_import(p_tenant_id uuid) RETURNS void
+    -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
 
 FUNCTION finish_webhook_deliveries(p_results jsonb, p_circuit integer, p_cooldown interval, p_longest interval) RETURNS SETOF bigint
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by app_worker
@@ -1450,6 +1564,9 @@ FUNCTION get_tenant_job_series(p_tenant_id uuid, p_bucket text DEFAULT 'hour'::t
 FUNCTION get_tenant_jobs_breakdown(p_tenant_id uuid, p_fresh boolean DEFAULT false) RETURNS TABLE(type text, pending bigint, running bigint, done bigint, failed bigint)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
+FUNCTION get_tenant_limits(p_tenant_id uuid, OUT documents bigint, OUT users bigint, OUT api_keys bigint, OUT files bigint, OUT storage_bytes bigint, OUT queues bigint, OUT webhook_endpoints bigint, OUT jobs_per_day bigint, OUT requests_per_minute integer, OUT updated_at timestamp with time zone) RETURNS record
+    -- plpgsql, stable; may be called by app_api, app_worker
+
 FUNCTION get_tenant_stats(p_tenant_id uuid) RETURNS TABLE(tenant_id uuid, document_count bigint, newest_document_at timestamp with time zone, updated_at timestamp with time zone)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
 
@@ -1459,8 +1576,20 @@ FUNCTION get_tenant_stats_fresh(p_tenant_id uuid) RETURNS TABLE(tenant_id uuid, 
 FUNCTION get_tenant_storage(p_tenant_id uuid) RETURNS TABLE(kind text, row_count bigint, bytes bigint, is_estimate boolean)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
+FUNCTION give_quota(p_tenant_id uuid, p_resource text, p_n bigint) RETURNS void
+    -- plpgsql, volatile; may be called by the owner only
+
 FUNCTION give_up_webhook_deliveries(p_ids bigint[]) RETURNS integer
     -- plpgsql, volatile; may be called by the owner only
+
+FUNCTION guard_api_keys() RETURNS trigger
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
+
+FUNCTION guard_jobs(p_tenant_id uuid, p_n bigint) RETURNS void
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
+
+FUNCTION guard_tenant() RETURNS trigger
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
 
 FUNCTION hashid_decode(hash text, salt text, min_length integer, alphabet text) RETURNS bigint[]
     -- plpgsql, immutable, strict, parallel safe; may be called by everybody
@@ -1480,6 +1609,9 @@ FUNCTION import_document(p_tenant_id uuid, p_author_id uuid, p_input jsonb, OUT 
 FUNCTION import_documents(p_tenant_id uuid, p_author_id uuid, p_lines text[], OUT created integer, OUT updated integer, OUT unchanged integer, OUT rejected jsonb) RETURNS record
     -- plpgsql, volatile; may be called by app_api
 
+FUNCTION import_tenant_rows(p_tenant_id uuid, p_table text, p_rows jsonb) RETURNS bigint
+    -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
+
 FUNCTION is_search_word(p_word text) RETURNS boolean
     -- sql, immutable, parallel safe; may be called by the owner only
 
@@ -1494,6 +1626,9 @@ FUNCTION jsonb_matches_schema(schema json, instance jsonb) RETURNS boolean
 
 FUNCTION jsonb_schema_error(p_schema jsonb, p_instance jsonb, p_at text DEFAULT ''::text) RETURNS text
     -- plpgsql, immutable, parallel safe; may be called by everybody
+
+FUNCTION keep_full_key(p_tenant_id uuid, p_id uuid) RETURNS void
+    -- plpgsql, stable; may be called by app_api
 
 FUNCTION keep_idempotency_response(p_tenant_id uuid, p_key text, p_response bytea) RETURNS void
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
@@ -1618,6 +1753,9 @@ FUNCTION refresh_tenant_document_stats() RETURNS void
 FUNCTION release_jobs(p_ids bigint[], p_leases bigint[]) RETURNS bigint
     -- sql, volatile; may be called by app_worker
 
+FUNCTION release_tenant_quota() RETURNS trigger
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only
+
 FUNCTION release_webhook_deliveries(p_tenants uuid[], p_ids bigint[], p_leases bigint[]) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker
 
@@ -1636,11 +1774,17 @@ FUNCTION requeue_job(p_tenant_id uuid, p_id bigint) RETURNS jobs
 FUNCTION rescue_jobs(p_older_than interval, p_dead_after interval DEFAULT '00:00:30'::interval) RETURNS integer
     -- plpgsql, volatile; may be called by app_worker
 
+FUNCTION reset_tenant_quota(p_tenant_id uuid) RETURNS void
+    -- plpgsql, volatile; may be called by the owner only
+
 FUNCTION retry_job(p_id bigint, p_run_at timestamp with time zone, p_max_attempts integer, p_error text DEFAULT NULL::text, p_lease_id bigint DEFAULT NULL::bigint) RETURNS text
     -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
 
-FUNCTION revoke_api_key(p_tenant_id uuid, p_id uuid) RETURNS boolean
+FUNCTION revoke_api_key(p_tenant_id uuid, p_id uuid, p_force boolean DEFAULT false) RETURNS boolean
     -- plpgsql, volatile; may be called by app_api
+
+FUNCTION rotate_api_key(p_tenant_id uuid, p_id uuid, p_prefix text, p_hash text, p_overlap interval, p_allowed text[]) RETURNS timestamp with time zone
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION rotate_webhook_secret(p_tenant_id uuid, p_id uuid, p_secret text, p_overlap interval) RETURNS webhook_endpoints
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
@@ -1750,6 +1894,9 @@ FUNCTION set_search_stop_words(p_tenant_id uuid, p_words text[]) RETURNS search_
 FUNCTION set_search_synonyms(p_tenant_id uuid, p_term text, p_synonyms text[], p_both_ways boolean DEFAULT false) RETURNS search_synonyms
     -- plpgsql, volatile; may be called by app_api
 
+FUNCTION set_tenant_limits(p_tenant_id uuid, p_limits jsonb) RETURNS tenant_limits
+    -- plpgsql, volatile; may be called by the owner only
+
 FUNCTION set_tenant_storage_limits(p_tenant_id uuid, p_bytes bigint, p_files bigint) RETURNS tenant_storage
     -- plpgsql, volatile; may be called by the owner only
 
@@ -1777,11 +1924,32 @@ FUNCTION suggest_query(p_tenant_id uuid, p_search jsonb) RETURNS text
 FUNCTION suggest_words(p_tenant_id uuid, p_prefix text, p_limit integer DEFAULT 8, p_language text DEFAULT NULL::text) RETURNS TABLE(text text, documents bigint, kind text)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp, SET plan_cache_mode=force_custom_plan; may be called by app_api
 
+FUNCTION take_quota(p_tenant_id uuid, p_resource text, p_n bigint) RETURNS void
+    -- plpgsql, volatile; may be called by the owner only
+
+FUNCTION tenant_columns(p_table text) RETURNS TABLE(name text, expression text)
+    -- sql, stable; may be called by the owner only
+
+FUNCTION tenant_queue_tables(p_tenant_id uuid) RETURNS TABLE(name text, relation text)
+    -- sql, stable; may be called by the owner only
+
+FUNCTION tenant_resource_field(p_resource text) RETURNS text
+    -- sql, immutable; may be called by the owner only
+
+FUNCTION tenant_row_counts(p_tenant_id uuid) RETURNS TABLE(name text, kind text, row_count bigint)
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION tenant_storage_left(p_tenant_id uuid) RETURNS bigint
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION tenant_storage_usage(p_tenant_id uuid, OUT bytes_used bigint, OUT files_used bigint, OUT bytes_limit bigint, OUT files_limit bigint) RETURNS record
     -- sql, stable; may be called by app_api, app_readonly, app_worker
+
+FUNCTION tenant_tables() RETURNS TABLE(name text, tenant_column text, kind text, ord integer)
+    -- sql, stable; may be called by the owner only
+
+FUNCTION tenant_usage(p_tenant_id uuid, OUT documents bigint, OUT users bigint, OUT api_keys bigint, OUT jobs_pending bigint, OUT jobs_running bigint, OUT jobs_finished bigint, OUT jobs_today bigint, OUT files bigint, OUT storage_bytes bigint, OUT queues bigint, OUT messages bigint, OUT webhook_endpoints bigint) RETURNS record
+    -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION test_webhook(p_tenant_id uuid, p_id uuid) RETURNS bigint
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
@@ -1795,8 +1963,14 @@ FUNCTION touch_api_keys(p_ids uuid[], p_times timestamp with time zone[]) RETURN
 FUNCTION unit_embedding(p_vector real[], p_field text) RETURNS real[]
     -- plpgsql, immutable, parallel safe, SET search_path=public, pg_temp; may be called by app_worker
 
+FUNCTION update_api_key(p_tenant_id uuid, p_id uuid, p_input jsonb, p_allowed text[]) RETURNS uuid
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
 FUNCTION update_document(p_id uuid, p_tenant_id uuid, p_title text DEFAULT NULL::text, p_body text DEFAULT NULL::text, p_metadata hstore DEFAULT NULL::hstore, p_path text DEFAULT NULL::text, p_tag_ids integer[] DEFAULT NULL::integer[], p_longitude double precision DEFAULT NULL::double precision, p_latitude double precision DEFAULT NULL::double precision) RETURNS SETOF documents
     -- plpgsql, volatile; may be called by app_api
+
+FUNCTION update_user(p_tenant_id uuid, p_id uuid, p_email text) RETURNS app_users
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION update_webhook_endpoint(p_tenant_id uuid, p_id uuid, p_input jsonb) RETURNS webhook_endpoints
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
