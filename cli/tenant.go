@@ -185,6 +185,8 @@ type tenantDeleteCmd struct {
 	Yes  bool      `help:"Do not ask for the tenant's name."`
 	By   string    `help:"Who asked for it, for the record; the name of your account by default."`
 	JSON bool      `name:"json" help:"Print the proof as JSON instead of a table."`
+
+	KeepObjects bool `help:"Delete the records of files also when no storage is configured, and leave the bytes where they are."`
 }
 
 // Run deletes the tenant, or goes on with a deletion that was interrupted.
@@ -192,6 +194,10 @@ func (c tenantDeleteCmd) Run(ctx context.Context, p *program) error {
 	return p.withDB(ctx, db.RoleOwner, func(h *db.DB, url string) error {
 		r := tenancy.New(h)
 		t, err := r.Get(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		deleter, err := c.deleter(ctx, p, h, r)
 		if err != nil {
 			return err
 		}
@@ -204,7 +210,7 @@ func (c tenantDeleteCmd) Run(ctx context.Context, p *program) error {
 			return err
 		}
 		said := time.Now()
-		proof, err := app.TenantDeleter{Tenants: r}.Delete(ctx, c.ID, c.by(), func(rows int64) {
+		proof, err := deleter.Delete(ctx, c.ID, c.by(), func(rows int64) {
 			if time.Since(said) > time.Second {
 				said = time.Now()
 				p.say("%d rows are gone", rows)
@@ -216,6 +222,24 @@ func (c tenantDeleteCmd) Run(ctx context.Context, p *program) error {
 		}
 		return c.prove(p, proof)
 	})
+}
+
+// deleter knows the storage. A tenant with files is not deleted without it: nobody would know of the bytes any more.
+func (c tenantDeleteCmd) deleter(ctx context.Context, p *program, h *db.DB, r *tenancy.Repo) (app.TenantDeleter, error) {
+	d := app.TenantDeleter{Tenants: r}
+	store, err := p.store(ctx)
+	if err != nil {
+		return d, err
+	}
+	if store != nil {
+		d.Objects = p.workerFiles(h)
+		return d, nil
+	}
+	counts, err := r.Counts(ctx, c.ID)
+	if n := counts["files"]; err == nil && n > 0 && !c.KeepObjects {
+		err = fmt.Errorf("the tenant has %d files and no storage is configured: set the STORAGE_ variables of the API, or give --keep-objects", n)
+	}
+	return d, err
 }
 
 // confirm asks for the name, which nobody types by mistake.

@@ -20,7 +20,7 @@ import (
 func seeded(t *testing.T) (w *world, env, keys []string) {
 	t.Helper()
 	w = &world{DB: dbtest.New(t), dir: t.TempDir()}
-	env = w.environ()
+	env = w.environ("STORAGE_DIR=" + filepath.Join(w.dir, "files"))
 	r := run(t, env, "seed")
 	require.Zero(t, r.code, r.stderr)
 	keys = keyPattern.FindAllString(r.stderr, -1)
@@ -125,6 +125,20 @@ func TestTenantDelete(t *testing.T) {
 	require.Contains(t, r.stderr, "Meridian Group")
 	require.Equal(t, 1, runWith(t, env, "", "tenant", "delete", firstTenant).code)
 
+	r = run(t, w.environ(), "tenant", "delete", firstTenant, "--yes")
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stderr, "3 files and no storage is configured")
+	objects := func() (n int) {
+		require.NoError(t, filepath.WalkDir(filepath.Join(w.dir, "files"), func(path string, e os.DirEntry, err error) error {
+			if err == nil && !e.IsDir() && strings.Contains(path, firstTenant) {
+				n++
+			}
+			return err
+		}))
+		return n
+	}
+	require.Positive(t, objects())
+
 	s := serveAPI(t, env)
 	first, second := caller{url: s.url, key: keys[0]}, caller{url: s.url, key: keys[1]}
 	require.NotEmpty(t, title(t, first, "00000000-0000-0000-0000-000000000101"))
@@ -132,6 +146,8 @@ func TestTenantDelete(t *testing.T) {
 	require.Zero(t, r.code, r.stderr)
 	require.Regexp(t, `(?m)^documents +\d+ +0$`, r.stdout)
 	require.Contains(t, r.stdout, "deleted "+firstTenant)
+	require.Contains(t, r.stdout, "objects deleted from storage: 3")
+	require.Zero(t, objects())
 	eventually(t, func() bool {
 		a, err := first.ask(t.Context(), `{ viewer { keyId } }`, nil)
 		return err == nil && a.status == http.StatusUnauthorized
