@@ -11,15 +11,22 @@ import (
 // The query searchSettings has the name of the type that it answers, which the root of the resolvers has, too; so queries
 // are answered by types of their own.
 type (
-	fakeQuery   struct{ *fake }
-	brokenQuery struct{ *broken }
+	fakeQuery struct {
+		*fake
+		otherQueries
+	}
+	brokenQuery struct {
+		*broken
+		deeper
+	}
+	deeper struct{ otherQueries } // below what broken takes from fake
 
 	settingsAnswers struct{}
 	synonymsCount   struct{}
 )
 
-func (f *fake) Query() graph.QueryResolver   { return fakeQuery{f} }
-func (b *broken) Query() graph.QueryResolver { return brokenQuery{b} }
+func (f *fake) Query() graph.QueryResolver   { return fakeQuery{fake: f} }
+func (b *broken) Query() graph.QueryResolver { return brokenQuery{broken: b} }
 
 func (f *fake) SearchSettings() graph.SearchSettingsResolver { return settingsAnswers{} }
 func (f *fake) SearchSynonymsConnection() graph.SearchSynonymsConnectionResolver {

@@ -15,6 +15,8 @@ import (
 	"stackforge/repo/apikey"
 	"stackforge/repo/document"
 	"stackforge/repo/job"
+	"stackforge/repo/message"
+	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
 )
 
@@ -130,6 +132,32 @@ type fake struct {
 	graph.ResolverRoot
 }
 
+// Root fields whose objects have the form of others are not answered here: a call of them would panic.
+type (
+	otherQueries       struct{ graph.QueryResolver }
+	otherMutations     struct{ graph.MutationResolver }
+	otherSubscriptions struct{ graph.SubscriptionResolver }
+
+	fakeMutation struct {
+		*fake
+		otherMutations
+	}
+	fakeSubscription struct {
+		*fake
+		otherSubscriptions
+	}
+)
+
+// MessageQueue and Tenant have the names of their types, which the root of the resolvers has, too.
+func (q otherQueries) MessageQueue(ctx context.Context, name string) (*message.Queue, error) {
+	return q.QueryResolver.MessageQueue(ctx, name)
+}
+
+// Tenant is one of these.
+func (q otherQueries) Tenant(ctx context.Context) (tenancy.Tenant, error) {
+	return q.QueryResolver.Tenant(ctx)
+}
+
 type (
 	documentCount struct {
 		graph.DocumentConnectionResolver
@@ -139,8 +167,8 @@ type (
 	updateJob struct{ graph.JobUpdateResolver }
 )
 
-func (f *fake) Mutation() graph.MutationResolver                     { return f }
-func (f *fake) Subscription() graph.SubscriptionResolver             { return f }
+func (f *fake) Mutation() graph.MutationResolver                     { return fakeMutation{fake: f} }
+func (f *fake) Subscription() graph.SubscriptionResolver             { return fakeSubscription{fake: f} }
 func (f *fake) DocumentConnection() graph.DocumentConnectionResolver { return documentCount{} }
 func (f *fake) JobConnection() graph.JobConnectionResolver           { return jobCount{} }
 func (f *fake) UserConnection() graph.UserConnectionResolver         { return userCount{} }
