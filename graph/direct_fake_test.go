@@ -76,7 +76,7 @@ func (*fake) DocumentsConnection(_ context.Context, first *int, _ *string, _ *in
 	return c, nil
 }
 
-func (*fake) User(context.Context, string) (*user.User, error) {
+func (*fake) User(context.Context, *string, *string) (*user.User, error) {
 	u, _ := aUser(4)
 	return &u, nil
 }
