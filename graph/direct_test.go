@@ -100,10 +100,11 @@ func aKey(n byte) (apikey.Key, thing) {
 	k := apikey.Key{ID: id(n), TenantID: id(1), Prefix: "sk_live_abcd", Name: "k", Scopes: []string{"a:read", "*"}, CreatedAt: moment}
 	fields := map[string]any{
 		"id": quoted(k.ID), "prefix": text(`"sk_live_abcd"`), "name": text(`"k"`), "scopes": text(`["a:read","*"]`), "createdAt": momentText, "expiresAt": nil, "revokedAt": nil, "lastUsedAt": nil,
+		"previousEndsAt": nil,
 	}
 	if n%2 == 0 {
-		k.ExpiresAt, k.RevokedAt, k.LastUsedAt = &moment, &moment, &moment
-		fields["expiresAt"], fields["revokedAt"], fields["lastUsedAt"] = momentText, momentText, momentText
+		k.ExpiresAt, k.RevokedAt, k.LastUsedAt, k.PreviousEndsAt = &moment, &moment, &moment, &moment
+		fields["expiresAt"], fields["revokedAt"], fields["lastUsedAt"], fields["previousEndsAt"] = momentText, momentText, momentText, momentText
 	}
 	return k, thing{"ApiKey", fields}
 }
@@ -214,7 +215,7 @@ func roots() []root {
 	hits := searchThing(info(true), doc)
 	return slices.Concat(settingsRoots(info(true)), dashboardRoots(), fileRoots(info(true)), webhookRoots(info(true)), []root{
 		{"query", `viewer`, thing{"Viewer", map[string]any{
-			"tenant": thing{"Tenant", map[string]any{"id": quoted(id(1)), "name": text(`"n"`), "createdAt": momentText}}, "keyId": text(`"k"`), "scopes": text(`["*"]`),
+			"tenant": aTenant(), "keyId": text(`"k"`), "scopes": text(`["*"]`),
 		}}},
 		{"query", `node(nodeId: "d")`, doc(2)},
 		{"query", `node(nodeId: "j")`, jb(3)},
