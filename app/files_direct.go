@@ -253,7 +253,7 @@ type exactly struct {
 func (e *exactly) Read(p []byte) (int, error) {
 	n, err := e.r.Read(p)
 	e.left -= int64(n)
-	if e.left < 0 || err == io.EOF && e.left > 0 { //nolint:errorlint // a reader's end is this value
+	if e.left < 0 || err == io.EOF && e.left > 0 {
 		return 0, errs.Field("sizeBytes", fmt.Sprintf("The upload must have exactly %d bytes.", e.size))
 	}
 	return n, err

@@ -72,7 +72,6 @@ type user struct {
 	due   time.Time // when the iteration should have begun; zero in a closed loop
 
 	documents []string // that it has made
-	jobs      []string
 	tokens    []string
 }
 
@@ -227,9 +226,8 @@ func reason(err error) string {
 type world struct {
 	opt      Options
 	http     *http.Client
-	author   string // a user of the tenant
-	tenant   string
-	requests chan struct{}
+	author string // a user of the tenant
+	tenant string
 }
 
 // requestTimeout bounds one request.

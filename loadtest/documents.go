@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -141,7 +142,6 @@ type searchFor struct {
 	near             bool
 	at               city
 	radius           float64 // metres
-	limit            int
 }
 
 func (s *searchFor) circle(c city, radius float64) { s.near, s.at, s.radius = true, c, radius }
@@ -155,14 +155,11 @@ func (u *user) search(ctx context.Context, name string, s searchFor, want ...int
 		vars["path"] = s.path
 	}
 	if len(s.tags) > 0 {
-		text := ""
-		for i, t := range s.tags {
-			if i > 0 {
-				text += ","
-			}
-			text += strconv.Itoa(t)
+		var list []string
+		for _, t := range s.tags {
+			list = append(list, strconv.Itoa(t))
 		}
-		q.Set("tagIds", text)
+		q.Set("tagIds", strings.Join(list, ","))
 		vars["tags"] = s.tags
 	}
 	if s.near {

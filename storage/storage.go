@@ -194,7 +194,7 @@ func (s *Store) Check(ctx context.Context) error {
 }
 
 // errFailed marks failures of the storage.
-var errFailed = errors.New("storage") //nolint:gochecknoglobals // a mark that never changes
+var errFailed = errors.New("storage")
 
 // Failed reports whether an error is a failure of the storage, not of the caller or the database.
 func Failed(err error) bool { return errors.Is(err, errFailed) }

@@ -59,7 +59,7 @@ const schema = `
 		('00000000-0000-0000-0000-000000000202', '00000000-0000-0000-0000-000000000001', NULL, 'b.pdf', 'application/pdf', 1, 'uploads/b.pdf', now());`
 
 // world makes a source, and a target with a connection that acts as the owner.
-func world(t *testing.T) (from, to *pgx.Conn, d *dbtest.DB) {
+func world(t *testing.T) (from, to *pgx.Conn) {
 	t.Helper()
 
 	from = dbtest.Connect(t, dbtest.Empty(t))
@@ -70,18 +70,17 @@ func world(t *testing.T) (from, to *pgx.Conn, d *dbtest.DB) {
 	}
 	_, err := from.Exec(t.Context(), r.Replace(schema))
 	require.NoError(t, err)
-	d = dbtest.New(t)
-	to = d.Connect(t)
+	to = dbtest.New(t).Connect(t)
 	_, err = to.Exec(t.Context(), `SET ROLE stackforge_owner`)
 	require.NoError(t, err)
-	return from, to, d
+	return from, to
 }
 
-func text(t *testing.T, c *pgx.Conn, sql string, args ...any) string {
+func text(t *testing.T, c *pgx.Conn, sql string) string {
 	t.Helper()
 
 	var s *string
-	require.NoError(t, c.QueryRow(t.Context(), sql, args...).Scan(&s), sql)
+	require.NoError(t, c.QueryRow(t.Context(), sql).Scan(&s), sql)
 	if s == nil {
 		return ""
 	}
@@ -91,7 +90,7 @@ func text(t *testing.T, c *pgx.Conn, sql string, args ...any) string {
 func TestCopy(t *testing.T) {
 	t.Parallel()
 
-	from, to, _ := world(t)
+	from, to := world(t)
 	var seen []string
 	r, err := node.Copy(t.Context(), from, to, node.Options{EmbeddingModel: "old-model", Progress: func(x node.Table) { seen = append(seen, x.Name) }})
 	require.NoError(t, err)
@@ -136,7 +135,7 @@ line two, "quoted", né|"a key"=>"a, b", "priority"=>"high"|engineering.backend|
 func TestCopyTwice(t *testing.T) {
 	t.Parallel()
 
-	from, to, _ := world(t)
+	from, to := world(t)
 	_, err := node.Copy(t.Context(), from, to, node.Options{})
 	require.NoError(t, err)
 	require.Equal(t, "0", text(t, to, `SELECT count(embedding)::text FROM documents`)) // whose vectors they are was not told
@@ -158,7 +157,7 @@ func TestCopyTwice(t *testing.T) {
 func TestCopyAllOrNothing(t *testing.T) {
 	t.Parallel()
 
-	from, to, _ := world(t)
+	from, to := world(t)
 	_, err := from.Exec(t.Context(), `ALTER TABLE files ALTER COLUMN size_bytes TYPE text; UPDATE files SET size_bytes = 'large'`)
 	require.NoError(t, err)
 	_, err = node.Copy(t.Context(), from, to, node.Options{})
@@ -174,7 +173,7 @@ func TestCopyAllOrNothing(t *testing.T) {
 func TestCopyMany(t *testing.T) {
 	t.Parallel()
 
-	from, to, _ := world(t)
+	from, to := world(t)
 	const n = 3000
 	_, err := from.Exec(t.Context(), fmt.Sprintf(`INSERT INTO documents (id, tenant_id, author_id, title, body)
 		SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000010',
