@@ -16,7 +16,7 @@ func TestLoadtest(t *testing.T) {
 	t.Parallel()
 
 	w := newWorld(t)
-	s := serve(t, w.environ("RATE_LIMIT_MAX=0"), "--worker")
+	s := serveAPI(t, w.environ("RATE_LIMIT_MAX=0"), "--worker")
 	file, page := filepath.Join(w.dir, "report.json"), filepath.Join(w.dir, "report.html")
 	r := run(t, w.environ(), "loadtest", "--key", w.key, "--url", s.url, "--duration", "3", "--connections", "3", "--seed", "20", "--door", "both",
 		"--json", file, "--html", page, "--threshold", "unexpected<1")
@@ -43,7 +43,7 @@ func TestLoadtestMissed(t *testing.T) {
 	t.Parallel()
 
 	w := newWorld(t)
-	s := serve(t, w.environ("RATE_LIMIT_MAX=0"))
+	s := serveAPI(t, w.environ("RATE_LIMIT_MAX=0"))
 	args := []string{"loadtest", "--key", w.key, "--url", s.url, "--duration", "1", "--connections", "1", "--seed", "0", "--scenario", "dashboard-analytics", "--parallel", "false"}
 	r := run(t, w.environ(), append(args, "--threshold", "rate>1000000")...)
 	require.Equal(t, 1, r.code)

@@ -31,6 +31,17 @@ func TestRowsOfOthersCannotBeRead(t *testing.T) {
 	w.Exec(t, `UPDATE jobs SET progress = 50 WHERE status = 'running' OR status = 'pending'`) // events of every tenant
 	w.Exec(t, `SELECT set_search_synonyms(id, 'a', '{b}') FROM tenants`)
 	w.Exec(t, `SELECT set_search_stop_words(id, '{c}') FROM tenants`)
+	w.Exec(t, `
+		INSERT INTO webhook_endpoints (tenant_id, name, url) SELECT id, 'x', 'https://example.org' FROM tenants;
+		INSERT INTO webhook_lanes (tenant_id, endpoint_id) SELECT tenant_id, id FROM webhook_endpoints ON CONFLICT DO NOTHING;
+		INSERT INTO core.outbox (tenant_id, aggregate_type, aggregate_id, topic, payload) SELECT id, 'job', '1', 'job.done', '{}' FROM tenants;
+		INSERT INTO webhook_deliveries (tenant_id, endpoint_id, event_id, event)
+			SELECT e.tenant_id, e.id, o.id, o.topic FROM webhook_endpoints e JOIN core.outbox o USING (tenant_id);
+		INSERT INTO webhook_attempts (tenant_id, delivery_id, attempt, endpoint_id, at, duration_ms)
+			SELECT tenant_id, id, 1, endpoint_id, now(), 1 FROM webhook_deliveries;
+		INSERT INTO message_queues (tenant_id, name, physical) SELECT id, 'q', 'q_' || left(md5(id::text), 8) FROM tenants;
+		INSERT INTO tenant_limits (tenant_id) SELECT id FROM tenants;
+		INSERT INTO jobs_archive SELECT DISTINCT ON (tenant_id) * FROM jobs`)
 
 	conn := w.Connect(t)
 	rows, err := conn.Query(t.Context(), tenantTables)

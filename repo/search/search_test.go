@@ -113,7 +113,9 @@ func TestDocumentIsWhole(t *testing.T) {
 	t.Parallel()
 
 	ctx, d, repo := setup(t, "word")
-	page, err := repo.Search(ctx, fts("word"))
+	p := fts("word")
+	p.Bodies = true
+	page, err := repo.Search(ctx, p)
 	require.NoError(t, err)
 	got := document.Document(page.Hits[0].Document)
 	want, _, err := document.New(d.API).Get(ctx, got.ID)
