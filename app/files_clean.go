@@ -183,10 +183,10 @@ type keyed struct {
 }
 
 // next returns the next record, nil after the last.
-func (k *keyed) next(ctx context.Context) (*file.File, error) { //nolint:nilnil // nil is the end
+func (k *keyed) next(ctx context.Context) (*file.File, error) {
 	if len(k.batch) == 0 {
 		if k.last {
-			return nil, nil
+			return nil, nil //nolint:nilnil // nil is the end
 		}
 		var err error
 		if k.batch, err = k.repo.Keyed(ctx, k.after, cleanBatch); err != nil {
@@ -194,7 +194,7 @@ func (k *keyed) next(ctx context.Context) (*file.File, error) { //nolint:nilnil 
 		}
 		k.last = len(k.batch) < cleanBatch
 		if len(k.batch) == 0 {
-			return nil, nil
+			return nil, nil //nolint:nilnil // nil is the end
 		}
 		k.after = k.batch[len(k.batch)-1].StorageKey
 	}

@@ -192,7 +192,9 @@ func (s Storage) IsEmpty() bool { return len(s.missing()) == len(s.needed()) && 
 // needed are the variables of a bucket.
 func (s Storage) needed() [][2]string {
 	return [][2]string{
-		{"STORAGE_ENDPOINT", s.Endpoint}, {"STORAGE_ACCESS_KEY_ID", s.AccessKeyID}, {"STORAGE_SECRET_ACCESS_KEY", s.SecretAccessKey.Reveal()},
+		{"STORAGE_ENDPOINT", s.Endpoint},
+		{"STORAGE_ACCESS_KEY_ID", s.AccessKeyID},
+		{"STORAGE_SECRET_ACCESS_KEY", s.SecretAccessKey.Reveal()},
 		{"STORAGE_BUCKET", s.Bucket},
 	}
 }

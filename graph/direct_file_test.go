@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -35,12 +36,10 @@ func aFile(n byte) (file.File, thing) {
 		sum, uploader := strings.Repeat("a", 64), id(4)
 		f.Status, f.Checksum, f.UploaderID, f.CompletedAt, f.UploadExpiresAt = file.Ready, &sum, &uploader, &moment, &moment
 		_, u := aUser(4)
-		for name, v := range map[string]any{
+		maps.Copy(fields, map[string]any{
 			"status": text(`"READY"`), "checksum": quoted(sum), "uploader": u, "completedAt": momentText, "uploadExpiresAt": momentText,
 			"downloadUrl": text(`"u?a=1&b=2"`), "expiresAt": momentText, "publicUrl": text(`"p"`),
-		} {
-			fields[name] = v
-		}
+		})
 	}
 	return f, thing{"File", fields}
 }
@@ -53,23 +52,23 @@ func (fileAnswers) Uploader(_ context.Context, f *file.File) (*user.User, error)
 	return &u, nil
 }
 
-func ifReady[T any](f *file.File, v T) (*T, error) {
+func ifReady[T any](f *file.File, v T) *T {
 	if f.Status != file.Ready {
-		return nil, nil
+		return nil
 	}
-	return &v, nil
+	return &v
 }
 
 func (fileAnswers) DownloadURL(_ context.Context, f *file.File, _ *int) (*string, error) {
-	return ifReady(f, "u?a=1&b=2")
+	return ifReady(f, "u?a=1&b=2"), nil
 }
 
 func (fileAnswers) ExpiresAt(_ context.Context, f *file.File, _ *int) (*time.Time, error) {
-	return ifReady(f, moment)
+	return ifReady(f, moment), nil
 }
 
 func (fileAnswers) PublicURL(_ context.Context, f *file.File) (*string, error) {
-	return ifReady(f, "p")
+	return ifReady(f, "p"), nil
 }
 
 func (fileCount) TotalCount(context.Context, *model.FileConnection) (int, error) { return 77, nil }

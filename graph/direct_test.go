@@ -168,7 +168,8 @@ type (
 	updateJob struct{ graph.JobUpdateResolver }
 )
 
-func (f *fake) Mutation() graph.MutationResolver                     { return fakeMutation{fake: f} }
+func (f *fake) Mutation() graph.MutationResolver { return fakeMutation{fake: f} }
+
 func (f *fake) Subscription() graph.SubscriptionResolver             { return fakeSubscription{fake: f} }
 func (f *fake) DocumentConnection() graph.DocumentConnectionResolver { return documentCount{} }
 func (f *fake) JobConnection() graph.JobConnectionResolver           { return jobCount{} }

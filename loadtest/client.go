@@ -224,8 +224,8 @@ func reason(err error) string {
 
 // world is what all users share: the connections and what is in the tenant.
 type world struct {
-	opt      Options
-	http     *http.Client
+	opt    Options
+	http   *http.Client
 	author string // a user of the tenant
 	tenant string
 }

@@ -123,21 +123,22 @@ func messageStep(ctx context.Context, u *user) error {
 		in := map[string]any{"queue": queue, "payload": payload}
 		if _, err := u.do(ctx, call{
 			name: "send message", method: http.MethodPost, path: "/messages", body: in, want: []int{http.StatusCreated, http.StatusOK},
-			query: `mutation ($in: SendMessageInput!) { sendMessage(input: $in) { msgId } }`, vars: map[string]any{"in": in},
+			query: `mutation ($in: SendMessageInput!) { sendMessage(input: $in) { id } }`, vars: map[string]any{"in": in},
 		}); err != nil {
 			return err
 		}
 	}
 	a, err := u.do(ctx, call{
 		name: "read messages", method: http.MethodGet, path: fmt.Sprintf("/messages?queue=%s&limit=%d", queue, n), want: []int{http.StatusOK},
-		query: `mutation ($in: ReadMessagesInput!) { readMessages(input: $in) { messages { msgId payload readCount } } }`,
+		query: `mutation ($in: ReadMessagesInput!) { readMessages(input: $in) { messages { id payload readCount } } }`,
 		vars:  map[string]any{"in": map[string]any{"queue": queue, "limit": n}},
 	})
 	if err != nil {
 		return err
 	}
 	var list []struct {
-		MsgID json.RawMessage `json:"msgId"`
+		ID    json.RawMessage `json:"id"`    // at GraphQL
+		MsgID json.RawMessage `json:"msgId"` // at REST
 	}
 	if err := u.at(a, "items", "readMessages.messages", &list); err != nil {
 		return err
@@ -146,10 +147,9 @@ func messageStep(ctx context.Context, u *user) error {
 		return fmt.Errorf("read messages: %d, asked for %d", len(list), n)
 	}
 	for _, m := range list {
-		in := map[string]any{"queue": queue, "msgId": m.MsgID}
 		if _, err := u.do(ctx, call{
-			name: "archive message", method: http.MethodDelete, path: "/messages", body: in, want: []int{http.StatusOK},
-			query: `mutation ($in: ArchiveMessageInput!) { archiveMessage(input: $in) { archived } }`, vars: map[string]any{"in": in},
+			name: "archive message", method: http.MethodDelete, path: "/messages", body: map[string]any{"queue": queue, "msgId": m.MsgID}, want: []int{http.StatusOK},
+			query: `mutation ($in: ArchiveMessageInput!) { archiveMessage(input: $in) { id } }`, vars: map[string]any{"in": map[string]any{"queue": queue, "id": m.ID}},
 		}); err != nil {
 			return err
 		}

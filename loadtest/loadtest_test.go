@@ -106,12 +106,12 @@ func TestCheck(t *testing.T) {
 func TestGraphQLAnswer(t *testing.T) {
 	t.Parallel()
 
-	for body, want := range map[string]int{
-		`{"data": {"document": {"id": "1"}}}`: 200,
-		`{"data": {"document": null}}`:        404,
-		`{"data": null, "errors": [{"message": "x", "extensions": {"code": "NOT_FOUND"}}]}`:         404,
-		`{"data": null, "errors": [{"message": "x", "extensions": {"code": "VALIDATION_FAILED"}}]}`: 400,
-		`{"errors": [{"message": "x"}]}`: 500,
+	for want, body := range map[int]string{
+		200: `{"data": {"document": {"id": "1"}}}`,
+		400: `{"data": null, "errors": [{"extensions": {"code": "VALIDATION_FAILED"}}]}`,
+		403: `{"errors": [{"extensions": {"code": "FORBIDDEN"}}]}`,
+		404: `{"data": {"document": null}}`,
+		500: `{"errors": [{"message": "x"}]}`,
 	} {
 		a, err := graphQLAnswer(answer{status: 200, body: []byte(body)}, call{gone: "document"})
 		require.NoError(t, err)

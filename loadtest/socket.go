@@ -134,7 +134,7 @@ func (f *flood) listen(ctx context.Context, u *user) {
 			}
 			return
 		}
-		if err := f.frame(ctx, u, text); err != nil {
+		if err := f.frame(ctx, u, text); err != nil && ctx.Err() == nil {
 			u.rec.wrong(err.Error())
 		}
 	}

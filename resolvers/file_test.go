@@ -28,15 +28,24 @@ func (c caller) file(name string) file.File {
 	return f
 }
 
+// textAt is at for a text.
+func textAt(t testing.TB, v any, path ...any) string {
+	t.Helper()
+
+	s, ok := at(t, v, path...).(string)
+	require.True(t, ok)
+	return s
+}
+
 // send puts the bytes to where createUpload says, as the server's PUT route does.
 func (c caller) put(upload any, body string) {
 	t := c.d.t
 	t.Helper()
 
-	u, err := url.Parse(at(t, upload, "url").(string))
+	u, err := url.Parse(textAt(t, upload, "url"))
 	require.NoError(t, err)
 	require.Equal(t, "PUT", at(t, upload, "method"))
-	id := uuid.MustParse(at(t, upload, "file", "id").(string))
+	id := uuid.MustParse(textAt(t, upload, "file", "id"))
 	require.Equal(t, "http://files.test/files/"+id.String()+"/content", "http://"+u.Host+u.Path)
 	signed, err := c.d.files.Verify("PUT", id, u.Query())
 	require.NoError(t, err)
@@ -77,7 +86,7 @@ func TestFiles(t *testing.T) {
 		}
 		// What is sent to the URL afterwards is not the file.
 		c.put(up, strings.Repeat("y", len(body)))
-		_, r, err := c.d.files.Content(c.ctx(), uuid.MustParse(at(t, up, "file", "id").(string)))
+		_, r, err := c.d.files.Content(c.ctx(), uuid.MustParse(textAt(t, up, "file", "id")))
 		require.NoError(t, err)
 		text, err := io.ReadAll(r)
 		require.NoError(t, err)

@@ -132,7 +132,7 @@ func timedID(f File, n int) uuid.UUID {
 	out := fakeID("file", f.TenantID, n)
 	ms := f.CreatedAt.UnixMilli()
 	for i := range 6 {
-		out[i] = byte(ms >> (40 - 8*i))
+		out[i] = byte(ms >> (40 - 8*i)) //nolint:gosec // the low byte is meant
 	}
 	out[6] = out[6]&0x0f | 0x70
 	return out

@@ -16,6 +16,8 @@ import (
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
 
 // schema is the Node service's own, as its tables are documented; {point} and {vector} are what the server has for them.
+//
+//nolint:dupword // SQL
 const schema = `
 	CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree; {extensions}
 	CREATE TABLE app_users (id uuid PRIMARY KEY, tenant_id uuid NOT NULL, email citext NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
@@ -95,8 +97,10 @@ func TestCopy(t *testing.T) {
 	r, err := node.Copy(t.Context(), from, to, node.Options{EmbeddingModel: "old-model", Progress: func(x node.Table) { seen = append(seen, x.Name) }})
 	require.NoError(t, err)
 	require.Equal(t, []node.Table{
-		{Name: "app_users", Read: 3, Written: 2, Rejected: 1}, {Name: "api_keys", Read: 2, Written: 1, Rejected: 1},
-		{Name: "documents", Read: 3, Written: 2, Rejected: 1}, {Name: "jobs", Read: 5, Written: 4, Rejected: 1},
+		{Name: "app_users", Read: 3, Written: 2, Rejected: 1},
+		{Name: "api_keys", Read: 2, Written: 1, Rejected: 1},
+		{Name: "documents", Read: 3, Written: 2, Rejected: 1},
+		{Name: "jobs", Read: 5, Written: 4, Rejected: 1},
 		{Name: "files", Read: 2, Written: 1, Rejected: 1},
 	}, r.Tables)
 	require.Equal(t, []string{"app_users", "api_keys", "documents", "jobs", "files"}, seen)
@@ -125,7 +129,7 @@ line two, "quoted", né|"a key"=>"a, b", "priority"=>"high"|engineering.backend|
 	if dbtest.Lane() == dbtest.Full {
 		require.Equal(t, "-122.4,37.8", text(t, to, `SELECT longitude || ',' || latitude FROM documents WHERE right(id::text, 3) = '101'`))
 	}
-	require.Equal(t, "pending pending done failed", text(t, to, `SELECT string_agg(status, ' ' ORDER BY id) FROM jobs`))
+	require.Equal(t, "{pending,pending,done,failed}", text(t, to, `SELECT array_agg(status ORDER BY id)::text FROM jobs`))
 	require.Equal(t, "exhausted", text(t, to, `SELECT reason FROM jobs WHERE id = 44`))
 	require.Equal(t, "2", text(t, to, `SELECT attempts::text FROM jobs WHERE id = 42`))
 	require.Equal(t, "45", text(t, to, `SELECT nextval('jobs_id_seq')::text`)) // after those that are there
