@@ -61,7 +61,7 @@ func (w *writer) selection(kind string, depth int) (string, []chosen) {
 				in = w.schema.Types[on]
 			}
 		}
-		text, field := w.field(in, depth)
+		text, field := w.field(in, possible, depth)
 		if in != def {
 			text = "... on " + on + " { " + text + " }"
 		}
@@ -70,8 +70,16 @@ func (w *writer) selection(kind string, depth int) (string, []chosen) {
 	return "{ " + strings.Join(texts, " ") + " }", out
 }
 
-// field writes one field, more than one time now and then.
-func (w *writer) field(def *ast.Definition, depth int) (string, []chosen) {
+// clashes says whether one of the types has a field of that name and another type: a document cannot have both under one key.
+func (w *writer) clashes(types []string, f *ast.FieldDefinition) bool {
+	return slices.ContainsFunc(types, func(kind string) bool {
+		other := w.schema.Types[kind].Fields.ForName(f.Name)
+		return other != nil && other.Type.String() != f.Type.String()
+	})
+}
+
+// field writes one field of def, more than one time now and then; within are the types that the selection around it is for.
+func (w *writer) field(def *ast.Definition, within []string, depth int) (string, []chosen) {
 	var f *ast.FieldDefinition
 	for {
 		f = def.Fields[w.rand.IntN(len(def.Fields))]
@@ -86,6 +94,10 @@ func (w *writer) field(def *ast.Definition, depth int) (string, []chosen) {
 	w.seen[def.Name+"."+f.Name]++
 	kind := w.schema.Types[f.Type.Name()]
 	if kind.IsLeafType() {
+		if w.clashes(within, f) {
+			alias := w.name("a")
+			return alias + ": " + f.Name, []chosen{{key: alias, name: f.Name}}
+		}
 		switch w.rand.IntN(6) {
 		case 0:
 			return "__typename " + f.Name + " " + f.Name, []chosen{{key: "__typename", name: "__typename"}, {key: f.Name, name: f.Name}}
