@@ -33,6 +33,7 @@ import (
 	"stackforge/repo/webhook"
 	"stackforge/resolvers"
 	"stackforge/rest"
+	"stackforge/storage"
 	"stackforge/tenant"
 	"stackforge/transport"
 	hooks "stackforge/webhook"
@@ -56,7 +57,8 @@ type door struct {
 
 // options change what a door is made of.
 type options struct {
-	keys  *crypt.Source // of payloads
+	keys  *crypt.Source  // of payloads
+	store *storage.Store // of files
 	limit httpd.LimitConfig
 	now   func() time.Time // of authentication
 }
@@ -73,12 +75,15 @@ func open(t testing.TB, o options) *door {
 	go func() { defer close(ended); d.hub.Run(ctx) }()
 
 	mux := http.NewServeMux()
+	files := app.NewFiles(d.API, app.FilesConfig{
+		Store: o.store, MaxBytes: maxFile, Secret: []byte("of the test"), BaseURL: func() string { return d.url },
+	})
 	d.api = rest.New(rest.Config{
-		Dashboard: dashboard.New(d.API), Documents: document.New(d.API), Idempotency: idempotency.New(d.API), Jobs: job.New(d.API),
+		Dashboard: dashboard.New(d.API), Documents: document.New(d.API), Files: files, Idempotency: idempotency.New(d.API), Jobs: job.New(d.API),
 		Messages: app.NewMessages(message.New(d.API), func(string) {}, zerolog.Nop()),
 		Payloads: app.NewPayloads(job.New(d.API), o.keys, nil), Search: search.New(d.API), Webhooks: hooks.NewEndpoints(webhook.New(d.API), hooks.EndpointsConfig{}), NudgeAll: d.hub.Wake,
 		Admit: d.limiter.AdmitAddress, Authorize: d.authorize, Subscribe: d.hub.Subscribe, Nudge: func(string) { d.hub.Wake() },
-		Token: d.auth.TokenHandler(httpd.WriteError), MaxBody: maxBody, Version: "test",
+		Token: d.auth.TokenHandler(httpd.WriteError), MaxBody: maxBody, MaxFile: maxFile, Version: "test",
 	}, mux)
 	d.graphql = resolvers.NewHandler(resolvers.Deps{
 		Documents: document.New(d.API), Jobs: job.New(d.API), Payloads: app.NewPayloads(job.New(d.API), o.keys, nil), Nudge: func(string) {},
