@@ -105,7 +105,7 @@ func TestUploadKilled(t *testing.T) {
 	require.NoError(t, os.Chtimes(paths[0], then, then))
 	result := clean()
 	require.EqualValues(t, 1, result["unfinished"])
-	require.EqualValues(t, result["unfinished"]+result["orphans"], result["removed"])
+	require.Equal(t, result["unfinished"]+result["orphans"], result["removed"])
 	paths, _ = stored(t, dir)
 	require.Empty(t, paths)
 	require.Empty(t, list[string](t, w, `SELECT id::text FROM files`))

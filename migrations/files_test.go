@@ -41,7 +41,7 @@ func TestFilesFromBefore(t *testing.T) {
 		SET ROLE stackforge_owner;
 		INSERT INTO tenants (id, name) SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid, 'tenant ' || n FROM generate_series(1, 3) n;
 		INSERT INTO app_users (tenant_id, id, email)
-		SELECT id, id, 'a@example.org' FROM tenants;
+		SELECT t.id, t.id AS user_id, 'a@example.org' FROM tenants t;
 		INSERT INTO files (tenant_id, id, uploader_id, filename, content_type, size_bytes, storage_key, status, created_at)
 		SELECT u.tenant_id, f.id::uuid, u.id, f.name, 'text/plain', f.size, f.name, f.status, f.created::timestamptz
 		FROM app_users u

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"mime"
 	"mime/multipart"
@@ -127,7 +128,7 @@ func (c caller) link(id string) string {
 
 // random is text that looks like no type of file.
 func random(n int) string {
-	r := rand.New(rand.NewPCG(1, uint64(n))) //nolint:gosec // any bytes will do
+	r := rand.New(rand.NewPCG(1, uint64(n)))
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = byte(r.UintN(256))
@@ -272,8 +273,10 @@ func TestFileUpload(t *testing.T) {
 		contentType, body := encode(t, filePart("a.txt", "", "text"), uploaderPart(c.scope.UserID.String()))
 		id := uuid.NewString()
 		for _, r := range [][]string{
-			{http.MethodPost, "/files", body, "Content-Type", contentType}, {http.MethodGet, "/files/" + id, ""},
-			{http.MethodGet, "/files/" + id + "/content", ""}, {http.MethodDelete, "/files/" + id, ""},
+			{http.MethodPost, "/files", body, "Content-Type", contentType},
+			{http.MethodGet, "/files/" + id, ""},
+			{http.MethodGet, "/files/" + id + "/content", ""},
+			{http.MethodDelete, "/files/" + id, ""},
 		} {
 			a := c.send(r[0], r[1], r[2], r[3:]...)
 			require.Equal(t, http.StatusNotImplemented, a.status, a.text)
@@ -429,10 +432,7 @@ func TestFileDownload(t *testing.T) {
 		q, err := url.ParseQuery(query)
 		require.NoError(t, err)
 		changed := func(name, value string) string {
-			n := url.Values{}
-			for k, v := range q {
-				n[k] = v
-			}
+			n := maps.Clone(q)
 			n.Set(name, value)
 			return path + "?" + n.Encode()
 		}
