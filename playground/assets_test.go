@@ -95,7 +95,7 @@ func readAssets(t *testing.T) map[string][]byte {
 
 // Addresses that occur in the bundle without being loaded: names of XML namespaces, links that a person can follow, and
 // texts of errors and descriptions.
-const namedHosts = "www.w3.org react.dev codemirror.net github.com en.wikipedia.org commonmark.org"
+const namedHosts = "www.w3.org react.dev codemirror.net github.com en.wikipedia.org commonmark.org example.com"
 
 func TestOffline(t *testing.T) {
 	t.Parallel()

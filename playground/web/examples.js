@@ -265,8 +265,8 @@ subscription WatchJobs {
 # signed with the secret, which is shown this once.
 # For a receiver on your own machine start the server
 # with WEBHOOK_ALLOW_PRIVATE=1.
-mutation SetWebhook {
-  setWebhook(input: { url: "https://example.com/hooks" }) {
+mutation SetWebhook($webhook: SetWebhookInput!) {
+  setWebhook(input: $webhook) {
     webhook {
       id
       url
@@ -274,6 +274,10 @@ mutation SetWebhook {
     }
     secret
   }
+}
+`,
+    variables: `{
+  "webhook": { "url": "https://example.com/hooks" }
 }
 `,
   },

@@ -77,7 +77,28 @@ func (s *Server) Kill() {
 // Hang makes the server silent: connections are taken, and nothing is answered. Wake ends that.
 func (s *Server) Hang(tb testing.TB) {
 	tb.Helper()
+	pid := s.cmd.Process.Pid
 	require.NoError(tb, s.cmd.Process.Signal(syscall.SIGSTOP))
+	require.Eventually(tb, func() bool { return stopped(pid) }, 10*time.Second, 5*time.Millisecond) // a signal takes its time
+}
+
+// stopped reports whether every thread of a process stands still. Elsewhere than on Linux it takes the signal's word.
+func stopped(pid int) bool {
+	list, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		return false
+	}
+	for _, name := range list {
+		text, err := os.ReadFile(filepath.Clean(name))
+		if err != nil {
+			return false
+		}
+		_, state, _ := strings.Cut(string(text), ") ")
+		if !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
 }
 
 // Wake lets a server that hangs go on.
