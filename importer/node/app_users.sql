@@ -1,4 +1,4 @@
--- A tenant was a column only: it gets a row, named by its id until `stackforge tenant rename`.
+-- A tenant was a column only: it gets a row, named by its id until the owner changes tenants.name.
 WITH line AS MATERIALIZED (
     SELECT (line ->> 'id')::uuid AS id, (line ->> 'tenant_id')::uuid AS tenant_id, line ->> 'email' AS email,
            coalesce((line ->> 'created_at')::timestamptz, now()) AS created_at
