@@ -48,6 +48,16 @@ test/race: ## Run all tests with the race detector.
 test/bare: ## Run all tests with contrib extensions only.
 	@$(GO) run ./db/dbtest/serve -lane bare -- $(GO) test $(PACKAGES)
 
+.PHONY: workflows
+workflows: ## Run the acceptance scripts of workflows/ against the program, over REST and over GraphQL.
+	@scripts/setup
+	@$(GO) run ./db/dbtest/serve -- $(GO) test -count=1 -v -run TestWorkflows ./workflows
+	@$(GO) run ./db/dbtest/serve -lane bare -- $(GO) test -count=1 -run TestWorkflows ./workflows
+
+.PHONY: fuzz/rest
+fuzz/rest: build ## Send generated requests to every REST operation and check the answers (needs Python; EXAMPLES=30).
+	@scripts/fuzz-rest $(EXAMPLES)
+
 .PHONY: bench
 bench: build ## Measure, each figure beside a peer or a limit of the same run.
 	@$(GO) run ./bench
