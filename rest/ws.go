@@ -17,6 +17,7 @@ import (
 	"stackforge/httpd"
 	"stackforge/realtime"
 	"stackforge/repo/job"
+	"stackforge/socket"
 )
 
 // maxFromClient bounds a message of a client, which is read and dropped.
@@ -44,34 +45,48 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+	if err := a.openSocket(context.WithoutCancel(ctx), w, r, protocol, until); err != nil {
+		httpd.WriteError(w, r, err)
+	}
+}
+
+// openSocket takes a connection over, unless it returns an error. It does not wait for its end, so that what the server holds for a
+// request can go.
+func (a *API) openSocket(ctx context.Context, w http.ResponseWriter, r *http.Request, protocol []string, until time.Time) error {
+	switch {
+	case !strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
 		w.Header().Set("Upgrade", "websocket")
-		httpd.WriteError(w, r, errs.New(errs.Validation, "This path takes WebSocket upgrades only."))
-		return
+		return errs.New(errs.Validation, "This path takes WebSocket upgrades only.")
+	case !socket.AllowsOrigin(r, a.Origins):
+		return errs.New(errs.Forbidden, "The Origin is not allowed to open a WebSocket here.")
+	case !a.streams.enter():
+		return errs.New(errs.Unavailable, "The server is shutting down.")
 	}
-	if !a.streams.enter() {
-		httpd.WriteError(w, r, errs.New(errs.Unavailable, "The server is shutting down."))
-		return
-	}
-	defer a.streams.leave()
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: protocol, OriginPatterns: a.Origins})
-	if err != nil {
-		return // the library has answered
-	}
-	defer func() { _ = conn.CloseNow() }()
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	// What was committed before the socket opened is not sent: subscribing ends before the client can know that it is open.
+	// A client that knows that the socket is open gets all that is committed from then on.
 	sub, err := a.Subscribe(ctx, transitions(), "")
+	var conn *websocket.Conn
+	if err == nil {
+		conn, _, err = socket.Accept(w, r, websocket.AcceptOptions{Subprotocols: protocol}, writeWait)
+	}
 	if err != nil {
-		_ = conn.Close(websocket.StatusTryAgainLater, "The stream cannot be opened; connect again.")
-		return
+		cancel()
+		a.streams.leave()
+		if refused, ok := errors.AsType[*socket.RefusedError](err); ok {
+			return errs.New(errs.Validation, "This is no handshake of a WebSocket: "+refused.Message+".")
+		}
+		return err
 	}
-	go ignore(ctx, cancel, conn)
-	code, reason := a.serve(ctx, conn, sub, until)
-	if code != 0 {
-		_ = conn.Close(code, reason)
-	}
+	go ignore(context.WithoutCancel(ctx), cancel, conn) // a timer for each read otherwise
+	go func() {
+		defer a.streams.leave()
+		defer cancel()
+		defer conn.CloseNow() //nolint:errcheck // it is often closed already
+		if code, reason := a.serve(ctx, conn, sub, until); code != 0 {
+			_ = conn.Close(code, reason)
+		}
+	}()
+	return nil
 }
 
 // serve sends events until the stream ends; the code is 0 when the client went away.

@@ -92,18 +92,18 @@ func (s *socket) flush() {
 
 // writeAll puts messages on the wire.
 func (s *socket) writeAll(out *buffer, work []message) error {
-	s.wire.mu.Lock()
-	defer s.wire.mu.Unlock()
+	s.wire.Lock()
+	defer s.wire.Unlock()
 	b := out.b[:0]
 	for i := range work {
 		m := &work[i]
 		b = appendHeader(b, m.opcode, m.length())
 		b = append(b, m.head...)
 		if len(m.body) > batch {
-			if _, err := s.wire.write(b); err != nil {
+			if _, err := s.wire.Put(b); err != nil {
 				return err
 			}
-			if _, err := s.wire.write(m.body); err != nil {
+			if _, err := s.wire.Put(m.body); err != nil {
 				return err
 			}
 			b = b[:0]
@@ -114,7 +114,7 @@ func (s *socket) writeAll(out *buffer, work []message) error {
 			b = append(b, '}')
 		}
 		if len(b) >= batch {
-			if _, err := s.wire.write(b); err != nil {
+			if _, err := s.wire.Put(b); err != nil {
 				return err
 			}
 			b = b[:0]
@@ -124,7 +124,7 @@ func (s *socket) writeAll(out *buffer, work []message) error {
 	if len(b) == 0 {
 		return nil
 	}
-	_, err := s.wire.write(b)
+	_, err := s.wire.Put(b)
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -134,11 +135,34 @@ func (e *execution) remove(st *stream) (member, last bool) {
 	return true, end == 0
 }
 
-// run delivers events until the source, a failure or the last member ends it.
+// run begins the subscription, and leaves the rest to a new goroutine: beginning makes a stack large, and it would stay so while
+// there are no events.
 func (e *execution) run() {
+	why := &reason{}
+	next, ctx, list := e.begin(why)
+	if next == nil {
+		e.end(list)
+		return
+	}
+	go func() { e.end(e.events(ctx, next, why)) }()
+}
+
+// begin starts the operation. Without a next it has failed.
+func (e *execution) begin(why *reason) (next graphql.ResponseHandler, ctx context.Context, list gqlerror.List) {
+	defer func() {
+		if p := recover(); p != nil {
+			next, list = nil, e.h.recovered(e.ctx, p)
+		}
+	}()
+	ctx = e.h.cfg.BeforeOperation(context.WithValue(e.ctx, reasonKey{}, why))
+	next, ctx = e.h.exec.DispatchOperation(ctx, e.op.OperationContext)
+	return next, ctx, nil
+}
+
+// end takes the members out and tells them.
+func (e *execution) end(list gqlerror.List) {
 	defer e.h.work.Done()
 	defer e.cancel()
-	list := e.events()
 
 	e.h.shares.mu.Lock()
 	e.h.shares.forget(e)
@@ -170,17 +194,15 @@ func (st *stream) ended(list gqlerror.List) {
 	st.seen(list)
 }
 
-// events runs the subscription and returns the errors that ended it, as the clients read them.
-func (e *execution) events() (list gqlerror.List) {
+// events delivers events until the source, a failure or the last member ends the subscription. It returns the errors that ended
+// it, as the clients read them.
+func (e *execution) events(ctx context.Context, next graphql.ResponseHandler, why *reason) (list gqlerror.List) {
 	h := e.h
 	defer func() {
 		if p := recover(); p != nil {
 			list = h.recovered(e.ctx, p)
 		}
 	}()
-	why := &reason{}
-	ctx := h.cfg.BeforeOperation(context.WithValue(e.ctx, reasonKey{}, why))
-	next, ctx := h.exec.DispatchOperation(ctx, e.op.OperationContext)
 	for delivered := 1; ; delivered++ {
 		answer := next(h.cfg.BeforeOperation(ctx))
 		switch {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"stackforge/errs"
+	ws "stackforge/socket"
 )
 
 // socket is one WebSocket. Idle it costs one goroutine, which reads; writing starts a second one when there is
@@ -21,7 +21,7 @@ import (
 type socket struct {
 	h     *Handler
 	conn  *websocket.Conn
-	wire  *wire
+	wire  *ws.Wire
 	proto protocol
 
 	base context.Context //nolint:containedctx // that of the upgrade request; the socket outlives its handler
@@ -53,7 +53,7 @@ type socket struct {
 
 // upgrade takes a connection over. It returns at once, so the request and its buffers can go.
 func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request) {
-	if !h.originAllowed(r) {
+	if !ws.AllowsOrigin(r, h.cfg.Origins) {
 		_ = h.refuse(w, r, typeJSON, refusal(http.StatusForbidden, "The Origin is not allowed to open a WebSocket here."))
 		return
 	}
@@ -62,18 +62,19 @@ func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := &socket{h: h}
-	hj := &hijacker{ResponseWriter: w, timeout: h.limits.WriteTimeout}
-	conn, err := websocket.Accept(hj, r, &websocket.AcceptOptions{
-		Subprotocols:       []string{subprotocolNew, subprotocolOld},
-		InsecureSkipVerify: true, // checked above
-		OnPingReceived:     s.onPing,
-		OnPongReceived:     s.onPong,
-	})
-	if err != nil {
-		return // the library has answered
+	conn, wire, err := ws.Accept(w, r, websocket.AcceptOptions{
+		Subprotocols:   []string{subprotocolNew, subprotocolOld},
+		OnPingReceived: s.onPing,
+		OnPongReceived: s.onPong,
+	}, h.limits.WriteTimeout)
+	if refused, ok := errors.AsType[*ws.RefusedError](err); ok {
+		_ = h.refuse(w, r, typeJSON, refusal(http.StatusBadRequest, "This is no handshake of a WebSocket: "+refused.Message+"."))
+		return
+	} else if err != nil {
+		return
 	}
 	conn.SetReadLimit(-1) // we count ourselves, to read on until the client has seen why it is closed
-	s.conn, s.wire = conn, hj.wire
+	s.conn, s.wire = conn, wire
 	s.proto = protocolOf(conn.Subprotocol())
 	// The request's context ends when this function returns; its values are still needed.
 	s.base, s.cancel = context.WithCancel(context.WithoutCancel(r.Context()))
@@ -83,34 +84,13 @@ func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request) {
 		s.drop()
 		return
 	}
-	go s.run()
-}
-
-// originAllowed compares the Origin with the request's host and with Config.Origins.
-func (h *Handler) originAllowed(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true // no browser
+	if conn.Subprotocol() == "" {
+		s.shut(closeSubprotocol, "Subprotocol not acceptable")
+		go s.leave()
+		return
 	}
-	u, err := url.Parse(origin)
-	if err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) {
-		return true
-	}
-	for _, allowed := range h.cfg.Origins {
-		if matchOrigin(strings.ToLower(allowed), strings.ToLower(origin)) {
-			return true
-		}
-	}
-	return false
-}
-
-// matchOrigin is an exact comparison, or with one star, as in rs/cors.
-func matchOrigin(allowed, origin string) bool {
-	before, behind, star := strings.Cut(allowed, "*")
-	if !star {
-		return allowed == origin
-	}
-	return len(origin) >= len(before)+len(behind) && strings.HasPrefix(origin, before) && strings.HasSuffix(origin, behind)
+	s.setTimer(h.limits.InitTimeout, closeInitTimeout, "Connection initialisation timeout")
+	go s.read()
 }
 
 // onPing answers through the queue, so that a slow client cannot hold up the reader.
@@ -122,25 +102,28 @@ func (s *socket) onPing(_ context.Context, payload []byte) bool {
 
 func (s *socket) onPong(context.Context, []byte) { s.alive() }
 
-// run reads until the connection ends.
-func (s *socket) run() {
-	defer s.end()
+// read reads and handles one message, and leaves the next one to a new goroutine: what a message needs, such as authentication,
+// makes a stack large, and it would stay so while the socket is idle.
+func (s *socket) read() {
+	goesOn := false
 	defer func() {
 		if p := recover(); p != nil {
 			_ = s.h.cfg.Recover(s.base, p)
 			s.shut(closeInternal, "Internal server error")
-			s.drain()
+		}
+		if !goesOn {
+			s.leave()
 		}
 	}()
-	if s.conn.Subprotocol() == "" {
-		s.shut(closeSubprotocol, "Subprotocol not acceptable")
-		s.drain()
-		return
+	if goesOn = s.next(); goesOn {
+		go s.read()
 	}
-	s.setTimer(s.h.limits.InitTimeout, closeInitTimeout, "Connection initialisation timeout")
-	for s.next() {
-	}
+}
+
+// leave waits for the end of the connection and cleans up.
+func (s *socket) leave() {
 	s.drain()
+	s.end()
 }
 
 // drain reads on until the closing handshake is done; it ends at once when the connection is gone.
