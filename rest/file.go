@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"stackforge/app"
@@ -43,23 +42,23 @@ type FileReader interface {
 
 // File is a file as REST shows it.
 type File struct {
-	ID          uuid.UUID  `json:"id" format:"uuid"`
-	Filename    string     `json:"filename" example:"notes.txt"`
-	ContentType string     `json:"contentType" example:"text/plain"`
-	SizeBytes   int64      `json:"sizeBytes"`
-	Checksum    *string    `json:"checksum" doc:"SHA-256 in hexadecimal digits."`
-	Status      string     `json:"status" enum:"pending,ready,deleting"`
-	UploaderID  *uuid.UUID `json:"uploaderId" format:"uuid"`
-	CreatedAt   time.Time  `json:"createdAt"`
-	DownloadURL string     `json:"downloadUrl,omitempty" doc:"Gives the file to whoever has it, until expiresAt. Of a file that is ready, in answers of GET."`
-	ExpiresAt   *time.Time `json:"expiresAt,omitempty"`
-	PublicURL   string     `json:"publicUrl,omitempty" doc:"Where everybody may read it, when the server's storage is public."`
+	ID          uuid.UUID  `json:"id" format:"uuid" doc:"The id." example:"0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a69"`
+	Filename    string     `json:"filename" doc:"Its name without a path, at most 255 bytes." example:"notes.txt"`
+	ContentType string     `json:"contentType" doc:"What its bytes are; where they leave it open, what was declared." example:"text/plain"`
+	SizeBytes   int64      `json:"sizeBytes" doc:"Its length." example:"1048576"`
+	Checksum    *string    `json:"checksum" doc:"SHA-256 in hexadecimal digits; null until it is ready." example:"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"`
+	Status      string     `json:"status" enum:"pending,ready,deleting" doc:"Only what is ready can be downloaded." example:"ready"`
+	UploaderID  *uuid.UUID `json:"uploaderId" format:"uuid" doc:"The user who sent it." example:"0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a70"`
+	CreatedAt   moment     `json:"createdAt" doc:"When its upload began."`
+	DownloadURL string     `json:"downloadUrl,omitempty" format:"uri" doc:"Gives the file to whoever has it, until expiresAt. Of a file that is ready, in answers of GET." example:"https://files.example.org/files/0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a69/content?tenant=…&expires=1767225600&signature=…"`
+	ExpiresAt   *moment    `json:"expiresAt,omitempty" doc:"When downloadUrl ends to work, after 15 minutes."`
+	PublicURL   string     `json:"publicUrl,omitempty" format:"uri" doc:"Where everybody may read it, when the server's storage is public." example:"https://public.example.org/notes.txt"`
 }
 
 func fileOf(rec file.File) File {
 	return File{
 		ID: rec.ID, Filename: rec.Filename, ContentType: rec.ContentType, SizeBytes: rec.SizeBytes, Checksum: rec.Checksum,
-		Status: string(rec.Status), UploaderID: rec.UploaderID, CreatedAt: rec.CreatedAt,
+		Status: string(rec.Status), UploaderID: rec.UploaderID, CreatedAt: moment{rec.CreatedAt},
 	}
 }
 
@@ -82,41 +81,6 @@ func (a *API) files() {
 	})
 	a.mux.Handle("PUT /files/{id}/content", a.public(http.HandlerFunc(f.receive)))
 	a.describeFiles()
-}
-
-func (a *API) describeFiles() {
-	id := &huma.Param{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}}
-	bytes := &huma.Schema{Type: huma.TypeString, Format: "binary"}
-	describe := func(method, path, name, summary, about, scope string, status int, edit func(op *huma.Operation), more ...int) {
-		op := operation("Files", method, path, name, summary, status, append(more, http.StatusBadRequest, http.StatusBadGateway, http.StatusNotImplemented)...)
-		op.Description = about
-		if path != "/files" {
-			op.Parameters = []*huma.Param{id}
-		}
-		if scope != "" {
-			secure(&op, scope)
-		}
-		edit(&op)
-		a.describe(op)
-	}
-	whole := func(op *huma.Operation) { answers(op, "application/json", schemaOf[File](a)) }
-	describe(http.MethodPost, "/files", "uploadFile", "Upload a file", "The form has the parts file and uploaderId, in either order. Nothing is stored when it fails.",
-		"files:write", http.StatusCreated, func(op *huma.Operation) {
-			whole(op)
-			op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{
-				Type: huma.TypeObject, Required: []string{"file", "uploaderId"},
-				Properties: map[string]*huma.Schema{"file": bytes, "uploaderId": {Type: huma.TypeString, Format: "uuid", Description: "A user of the tenant."}},
-			}}}}
-		}, http.StatusRequestEntityTooLarge)
-	describe(http.MethodGet, "/files/{id}", "getFile", "Read a file's record", "It has a link for a download, which works for 15 minutes.", "files:read", http.StatusOK, whole, http.StatusNotFound)
-	describe(http.MethodDelete, "/files/{id}", "deleteFile", "Delete a file", "502 says that the storage did not answer: nobody can download the file any more, and the server tries again.",
-		"files:write", http.StatusNoContent, func(*huma.Operation) {}, http.StatusNotFound)
-	describe(http.MethodGet, "/files/{id}/content", "downloadFile", "Download a file", "Takes Range, If-Range and If-None-Match. A signed URL works without a credential.",
-		"files:read", http.StatusOK, func(op *huma.Operation) { answers(op, "application/octet-stream", bytes) }, http.StatusNotFound)
-	describe(http.MethodPut, "/files/{id}/content", "sendFile", "Send the bytes of a direct upload", "Only by a URL of createUpload, for files in a folder of the server.",
-		"", http.StatusNoContent, func(op *huma.Operation) {
-			op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: bytes}}}
-		}, http.StatusForbidden, http.StatusRequestEntityTooLarge)
 }
 
 // fileRoutes answer what is asked about files.
@@ -242,7 +206,7 @@ func (f *fileRoutes) get(w http.ResponseWriter, r *http.Request) {
 			writeFileError(w, r, err)
 			return
 		}
-		a.DownloadURL, a.ExpiresAt, a.PublicURL = link.URL, &link.ExpiresAt, f.Files.PublicURL(rec)
+		a.DownloadURL, a.ExpiresAt, a.PublicURL = link.URL, &moment{link.ExpiresAt}, f.Files.PublicURL(rec)
 	}
 	writeJSON(w, http.StatusOK, a)
 }
@@ -308,8 +272,48 @@ func send(w http.ResponseWriter, r *http.Request, rec file.File, body io.ReadSee
 	}
 	// A client that takes no bytes must not hold the file for ever. Where the server has no deadlines there is none.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(transferTime(rec.SizeBytes, 0)))
-	http.ServeContent(w, r, "", modified, body)
+	http.ServeContent(&contentWriter{ResponseWriter: w, r: r}, r, "", modified, body)
 }
+
+// contentWriter gives the refusals of http.ServeContent, which are plain text or nothing, the form of all errors.
+type contentWriter struct {
+	http.ResponseWriter
+
+	r       *http.Request
+	refused bool
+}
+
+// WriteHeader sends the status, or an error.
+func (c *contentWriter) WriteHeader(status int) {
+	switch status {
+	case http.StatusRequestedRangeNotSatisfiable:
+		c.refuse(status, "RANGE_NOT_SATISFIABLE", "The file has no such part; Content-Range says how long it is.")
+	case http.StatusPreconditionFailed:
+		c.refuse(status, "PRECONDITION_FAILED", "The file is not the one that the request asks for.")
+	default:
+		c.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (c *contentWriter) refuse(status int, code, message string) {
+	c.refused = true
+	h := c.Header()
+	for _, name := range []string{"Content-Disposition", "Repr-Digest", "Last-Modified", "Accept-Ranges"} {
+		h.Del(name)
+	}
+	httpd.WriteStatus(c.ResponseWriter, c.r, status, code, message)
+}
+
+// Write sends bytes of the file.
+func (c *contentWriter) Write(p []byte) (int, error) {
+	if c.refused {
+		return len(p), nil
+	}
+	return c.ResponseWriter.Write(p)
+}
+
+// ReadFrom sends the file as the connection can do it best.
+func (c *contentWriter) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.ResponseWriter, r) }
 
 // receive takes the bytes of a direct upload to a local folder. The signature of the URL is its credential.
 func (f *fileRoutes) receive(w http.ResponseWriter, r *http.Request) {

@@ -51,6 +51,7 @@ func description(version string) huma.Config {
 				{Name: "Dashboard", Description: "The tenant in numbers."},
 				{Name: "Messages", Description: "Queues of messages between programs."},
 				{Name: "Webhook", Description: "Where the tenant hears of finished jobs."},
+				{Name: "Tenant", Description: "All that is the tenant's."},
 				{Name: "GraphQL", Description: "The whole API in one endpoint."},
 				{Name: "Operations", Description: "For those who run the server."},
 			},
@@ -87,15 +88,19 @@ func failures() map[int]string {
 		http.StatusUnauthorized:          "There is no valid API key or token.",
 		http.StatusForbidden:             "The key lacks the permission, or names another tenant.",
 		http.StatusNotFound:              "There is no such thing, or it is another tenant's.",
+		http.StatusRequestTimeout:        "The body did not arrive in time.",
 		http.StatusConflict:              "It conflicts with what is there.",
+		http.StatusPreconditionFailed:    "It is not what the request's conditions ask for.",
 		http.StatusRequestEntityTooLarge: "The body is too long.",
 		http.StatusUnsupportedMediaType:  "The body is no JSON.",
-		http.StatusTooManyRequests:       "Too many requests.",
-		http.StatusNotImplemented:        "This server lacks an extension or a setting, which the message names.",
-		http.StatusInternalServerError:   "A fault of the server; its log has the cause under the request id.",
-		http.StatusBadGateway:            "A service that this server needs has failed.",
-		http.StatusServiceUnavailable:    "The database is away for the moment.",
-		http.StatusGatewayTimeout:        "It took too long.",
+
+		http.StatusRequestedRangeNotSatisfiable: "There is no such part.",
+		http.StatusTooManyRequests:              "Too many requests.",
+		http.StatusNotImplemented:               "This server lacks an extension or a setting, which the message names.",
+		http.StatusInternalServerError:          "A fault of the server; its log has the cause under the request id.",
+		http.StatusBadGateway:                   "A service that this server needs has failed.",
+		http.StatusServiceUnavailable:           "The database is away for the moment.",
+		http.StatusGatewayTimeout:               "It took too long.",
 	}
 }
 

@@ -31,12 +31,7 @@ func (a *API) others() {
 	})
 	a.describe(op)
 
-	op = operation("Tenant", http.MethodGet, "/tenant/export", "export", "Download all rows of the tenant", http.StatusOK, 401, 403)
-	op.Description = "Needs the permission tenant:export. Lines of JSON, sent as they are read: a header, rows by table, and a trailer with counts and a checksum. " +
-		"An answer without the trailer is not whole. Two downloads run at a time."
-	op.Security = []map[string][]string{{"apiKey": {}}, {"bearer": {}}}
-	answers(&op, "application/x-ndjson", &huma.Schema{Type: huma.TypeString})
-	a.describe(op)
+	a.describeExport()
 
 	op = operation("Operations", http.MethodGet, "/health", "health", "Ask whether the process lives", http.StatusOK)
 	answers(&op, "application/json", schemaOf[Health](a))
@@ -46,5 +41,26 @@ func (a *API) others() {
 	op.Description = "JSON, or the exposition format of Prometheus for `Accept: text/plain` and with `?format=prometheus`. With OPS_ADDR it is on that listener only, and so is /health."
 	answers(&op, "application/json", &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true})
 	answers(&op, "text/plain", &huma.Schema{Type: huma.TypeString})
+	a.describe(op)
+}
+
+// describeExport tells of GET /tenant/export; see NewExport.
+func (a *API) describeExport() {
+	op := operation("Tenant", http.MethodGet, "/tenant/export", "exportTenant", "Download all rows of the tenant", http.StatusOK, 404)
+	op.Description = "Lines of JSON (NDJSON), all of one moment and sent as they are read: first `{\"header\": …}`, then `{\"table\": …, \"row\": …}` table by table, parents before " +
+		"children, and last `{\"trailer\": {\"rows\", \"counts\", \"sha256\"}}`. An answer without the trailer is not whole: the connection was cut off. Two downloads " +
+		"run at a time; more are 429. `stackforge tenant import` restores one. Hashes, secrets and the bytes of files are in none."
+	secure(&op, "tenant:export")
+	answers(&op, "application/x-ndjson", &huma.Schema{
+		Type: huma.TypeString, Description: "A line for the header, for each row and for the trailer.",
+		Examples: []any{`{"header":{"format":"stackforge-tenant/1","tenantId":"11111111-1111-4111-8111-111111111111","name":"Example","schemaVersion":11,"exportedAt":"2026-01-31T09:30:00Z","counts":{"app_users":1}}}
+{"table":"app_users","row":{"id":"0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a70","email":"ada@example.org"}}
+{"trailer":{"rows":1,"counts":{"app_users":1},"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}}
+`},
+	})
+	op.Responses["200"].Headers = headers(
+		[3]string{"Content-Disposition", "An attachment.", `attachment; filename="tenant-11111111-1111-4111-8111-111111111111.ndjson"`},
+		[3]string{"Cache-Control", "Nobody keeps it.", "no-store"},
+	)
 	a.describe(op)
 }
