@@ -32,6 +32,7 @@ import (
 	"stackforge/repo/job"
 	"stackforge/repo/message"
 	"stackforge/repo/operator"
+	"stackforge/repo/pggraphql"
 	"stackforge/repo/search"
 	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
@@ -56,6 +57,7 @@ type application struct {
 	queues  *app.Messages
 	carrier realtime.Carrier
 	graphql *transport.Handler
+	pg      *transport.Handler // of pg_graphql's dialect alone
 	health  *httpd.Health
 	limiter *httpd.Limiter
 	metrics *httpd.Metrics
@@ -111,10 +113,11 @@ func (p *program) build(ctx context.Context, url string) (*application, error) {
 	if a.secrets, err = p.payloads(a.db, a.metrics); err != nil {
 		return nil, err
 	}
-	a.graphql = resolvers.NewHandler(a.deps(embedder), resolvers.HandlerConfig{
+	deps, handler := a.deps(embedder), resolvers.HandlerConfig{
 		Origins: p.config.HTTP.Origins, MaxBody: int(p.config.HTTP.MaxBody), Introspection: p.config.GraphQL.Introspection,
 		Suggest: !p.config.IsProduction(), Authenticate: a.authenticateSocket, Hold: a.auth.Hold, Observe: a.observe, Log: p.log,
-	})
+	}
+	a.graphql, a.pg = resolvers.NewHandler(deps, handler), resolvers.NewPgHandler(deps, handler)
 	a.health = httpd.NewHealth(httpd.HealthConfig{
 		Database: a.db, Metrics: a.metrics, Version: version(),
 		Pending:      func(ctx context.Context) ([]string, error) { return db.Pending(ctx, a.db, migrations.FS) },
@@ -223,6 +226,7 @@ func (a *application) deps(e *app.Embedder) resolvers.Deps {
 		Search: app.NewSearcher(search.New(a.db), e), Similar: e, SearchSettings: searchsettings.New(a.db), Tenants: tenancy.New(a.db), Users: user.New(a.db), Webhooks: a.p.endpoints(a.db, a.nudger),
 		Nudge: a.nudger.Nudge, RefreshStats: a.refresh.Refresh, SearchLatency: a.latency.Of,
 		Idempotency: idempotency.New(a.db), Payloads: a.secrets, NudgeAll: a.nudger.NudgeAll,
+		PgGraphQL: pggraphql.New(a.db, a.p.config.GraphQL.PgTimeout),
 		Updates: func(ctx context.Context, f job.EventFilter, after string) (<-chan *job.Event, func() error, error) {
 			keep, err := f.Func()
 			if err != nil {
@@ -302,6 +306,7 @@ func (a *application) handler() http.Handler {
 		graphql.ServeHTTP(w, r)
 	})
 	mux.Handle("/query", graphql)
+	mux.Handle("POST /graphql/pg", a.authenticated(a.pg))
 	a.rest = rest.New(a.restConfig(), mux)
 	mux.Handle("GET /tenant/export", a.rest.Protect("tenant:export", rest.NewExport(tenancy.NewExporter(a.db), a.p.log)))
 	if a.p.config.GraphQL.Playground {

@@ -110,8 +110,9 @@ type Encryption struct {
 
 // GraphQL is what the GraphQL endpoint shows.
 type GraphQL struct {
-	Introspection bool `env:"GRAPHQL_INTROSPECTION" default:"on" production:"off" help:"Whether clients may read the schema from the endpoint."`
-	Playground    bool `env:"PLAYGROUND" default:"on" production:"off" help:"Whether /playground and / serve the GraphiQL page."`
+	Introspection bool          `env:"GRAPHQL_INTROSPECTION" default:"on" production:"off" help:"Whether clients may read the schema from the endpoint."`
+	Playground    bool          `env:"PLAYGROUND" default:"on" production:"off" help:"Whether /playground and / serve the GraphiQL page."`
+	PgTimeout     time.Duration `env:"GRAPHQL_PG_TIMEOUT_MS" default:"5000" min:"10" max:"600000" unit:"ms" help:"How long an operation that is passed on to pg_graphql may take; more is answered TIMEOUT."`
 }
 
 // Realtime is about live updates.

@@ -45,7 +45,7 @@ func TestDefaults(t *testing.T) {
 			Min: 5, Max: 20, ConnectTimeout: 5 * time.Second, IdleTimeout: 10 * time.Minute, MaxLifetime: 30 * time.Minute,
 			QueryTimeout: 30 * time.Second,
 		},
-		GraphQL:  config.GraphQL{Introspection: true, Playground: true},
+		GraphQL:  config.GraphQL{Introspection: true, Playground: true, PgTimeout: 5 * time.Second},
 		Realtime: config.Realtime{Retention: 48 * time.Hour},
 		Worker: config.Worker{
 			Poll: time.Second, MaxAttempts: 5, BackoffBase: 2 * time.Second, Concurrency: 16, Stale: 10 * time.Minute,
@@ -65,7 +65,7 @@ func TestProductionDefaults(t *testing.T) {
 
 	c := load(t, "APP_ENV=production", "JWT_SECRET="+strong, "DATABASE_URL=postgres://h/d")
 	require.True(t, c.IsProduction())
-	require.Equal(t, config.GraphQL{}, c.GraphQL)
+	require.Equal(t, config.GraphQL{PgTimeout: 5 * time.Second}, c.GraphQL)
 	c = load(t, "APP_ENV=production", "JWT_SECRET="+strong, "DATABASE_URL=postgres://h/d", "PLAYGROUND=on")
 	require.True(t, c.GraphQL.Playground)
 }

@@ -163,13 +163,14 @@ func (d *DB) do(ctx context.Context, fn func(tx *Tx) error) error {
 
 // Tx is an open transaction.
 type Tx struct {
-	tx pgx.Tx
-	db *DB
+	tx     pgx.Tx
+	db     *DB
+	nested bool // it is a savepoint of another one
 }
 
 // Do runs fn in a savepoint.
 func (t *Tx) Do(ctx context.Context, fn func(tx *Tx) error) error {
-	return fromPG(pgx.BeginFunc(ctx, t.tx, func(ptx pgx.Tx) error { return fn(&Tx{tx: ptx, db: t.db}) }))
+	return fromPG(pgx.BeginFunc(ctx, t.tx, func(ptx pgx.Tx) error { return fn(&Tx{tx: ptx, db: t.db, nested: true}) }))
 }
 
 func (t *Tx) run(ctx context.Context, st statement) (err error) {

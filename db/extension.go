@@ -26,6 +26,7 @@ type extension struct {
 	role     string // of the extension, which the owner must be a member of to use it; "" for none
 	never    bool   // is told of, and not created
 	owned    bool   // stackforge_owner makes its own objects in the extension's schema, which has the extension's name
+	schema   string // of the extension, in which stackforge_owner makes objects, and which the roles of the API and of readers use; "" for none
 	fallback string // what answers without it
 }
 
@@ -59,6 +60,7 @@ func known() []extension {
 		{name: "pgsodium", preload: "pgsodium", role: "pgsodium_keyiduser", fallback: "payloads are encrypted by the API and the worker"},
 		{name: "pgmq", owned: true, fallback: "the same calls, in a schema pgmq of our own"},
 		{name: "pg_cron", preload: "pg_cron", fallback: "the worker's scheduler"},
+		{name: "pg_graphql", schema: "graphql", fallback: "501 for operations in its dialect; our own GraphQL is not touched"},
 	}
 }
 
@@ -132,6 +134,8 @@ func createExtension(ctx context.Context, c *pgx.Conn, e extension) (bool, error
 		return false, err
 	case installed && e.owned:
 		return preloaded, shareExtension(ctx, c, e)
+	case installed && e.schema != "":
+		return preloaded, openSchema(ctx, c, e.schema)
 	case installed:
 		return preloaded, nil
 	case !available && e.required:
@@ -153,7 +157,26 @@ func createExtension(ctx context.Context, c *pgx.Conn, e extension) (bool, error
 	if _, err := c.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return false, err // a managed server may refuse: then the fallback answers
 	}
+	if e.schema != "" {
+		return true, openSchema(ctx, c, e.schema)
+	}
 	return true, nil
+}
+
+// openSchema lets our roles use the schema of an extension that only a superuser can create, unless they may already.
+func openSchema(ctx context.Context, c *pgx.Conn, schema string) error {
+	var may bool
+	err := c.QueryRow(ctx, `
+		SELECT has_schema_privilege('stackforge_owner', $1, 'CREATE')
+		   AND bool_and(has_schema_privilege(r, $1, 'USAGE'))
+		FROM unnest(ARRAY['stackforge_owner', 'app_api', 'app_worker', 'app_readonly', 'app_graphql']) r`, schema).Scan(&may)
+	if err != nil || may {
+		return err
+	}
+	name := pgx.Identifier{schema}.Sanitize()
+	_, err = c.Exec(ctx, "GRANT USAGE, CREATE ON SCHEMA "+name+" TO stackforge_owner; "+
+		"GRANT USAGE ON SCHEMA "+name+" TO app_api, app_worker, app_readonly, app_graphql", pgx.QueryExecModeSimpleProtocol)
+	return err
 }
 
 // joinRole makes the owner a member of a role, for which one must be a superuser, unless it is.

@@ -72,7 +72,7 @@ type migrator struct {
 
 func (m *migrator) run(ctx context.Context) error {
 	if _, err := m.conn.Exec(ctx, bootstrapSQL); err != nil {
-		return fmt.Errorf("create roles: %w (an administrator can create app_api, app_worker, app_readonly and stackforge_owner and grant them to this user)", err)
+		return fmt.Errorf("create roles: %w (an administrator can create stackforge_owner, app_api, app_worker, app_readonly, app_graphql and app_graphql_write as docs/operations.md says)", err)
 	}
 	var err error
 	if m.have, err = createExtensions(ctx, m.conn, m.mode); err != nil {
@@ -98,7 +98,7 @@ DO $$
 DECLARE
     r text;
 BEGIN
-    FOREACH r IN ARRAY ARRAY['stackforge_owner', 'app_api', 'app_worker', 'app_readonly'] LOOP
+    FOREACH r IN ARRAY ARRAY['stackforge_owner', 'app_api', 'app_worker', 'app_readonly', 'app_graphql', 'app_graphql_write'] LOOP
         BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r) THEN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', r);
@@ -108,6 +108,16 @@ BEGIN
         END;
         IF NOT pg_has_role(current_user, r, 'MEMBER') THEN
             EXECUTE format('GRANT %I TO CURRENT_USER', r);
+        END IF;
+    END LOOP;
+    -- The API acts as the two roles of pg_graphql for the operations that it passes on.
+    FOREACH r IN ARRAY ARRAY['app_graphql app_graphql_write', 'app_graphql_write app_api'] LOOP
+        IF NOT pg_has_role(split_part(r, ' ', 2), split_part(r, ' ', 1), 'MEMBER') THEN
+            BEGIN
+                EXECUTE format('GRANT %I TO %I', split_part(r, ' ', 1), split_part(r, ' ', 2));
+            EXCEPTION WHEN internal_error OR unique_violation THEN
+                NULL; -- another database of this server was quicker
+            END;
         END IF;
     END LOOP;
     -- The list of slow statements shows those of the other roles, too; without this right it shows their times only.

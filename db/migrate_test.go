@@ -296,7 +296,7 @@ func TestMigrateWithoutSuperuser(t *testing.T) {
 
 	admin := dbtest.Connect(t, dbtest.New(t).URL) // the roles are there by now
 	const role = "dbtest_plain_owner"
-	_, err := admin.Exec(t.Context(), `CREATE ROLE `+role+` LOGIN NOSUPERUSER IN ROLE stackforge_owner, app_api, app_worker, app_readonly`)
+	_, err := admin.Exec(t.Context(), `CREATE ROLE `+role+` LOGIN NOSUPERUSER IN ROLE stackforge_owner, app_api, app_worker, app_readonly, app_graphql, app_graphql_write`)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_, err := admin.Exec(context.WithoutCancel(t.Context()), `DROP ROLE `+role)

@@ -24,6 +24,9 @@ const (
 	RoleAPI    Role = "app_api"
 	RoleWorker Role = "app_worker"
 	RoleLogin  Role = "" // keep the role of the URL
+
+	RoleGraphQL      Role = "app_graphql"       // reads what pg_graphql may show
+	RoleGraphQLWrite Role = "app_graphql_write" // and writes it
 )
 
 // Config is how to reach the database. Zero values take the defaults named here.

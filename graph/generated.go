@@ -583,6 +583,7 @@ type ComplexityRoot struct {
 		Node                        func(childComplexity int, nodeID string) int
 		Nodes                       func(childComplexity int, nodeIds []string) int
 		Partitions                  func(childComplexity int) int
+		PgGraphql                   func(childComplexity int, query string, variables json.RawMessage, operationName *string) int
 		SearchDocuments             func(childComplexity int, query *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, within *model.BoundingBoxInput, metadata json.RawMessage, authorID *string, createdAt *query.Time, language string, weights model.HybridWeightsInput, first int, after *string, offset int, explain bool) int
 		SearchSettings              func(childComplexity int) int
 		SearchSuggestions           func(childComplexity int, prefix string, language *string, first int) int
@@ -1117,6 +1118,7 @@ type QueryResolver interface {
 	AuditSettings(ctx context.Context) (operator.AuditSettings, error)
 	Partitions(ctx context.Context) ([]operator.Partitions, error)
 	MaintenanceRuns(ctx context.Context, first int, task *string) ([]operator.Run, error)
+	PgGraphql(ctx context.Context, query string, variables json.RawMessage, operationName *string) (json.RawMessage, error)
 	SearchDocuments(ctx context.Context, query *string, mode model.SearchMode, pathPrefix *string, tagIds []int, tagMatch model.TagMatch, near *model.NearInput, within *model.BoundingBoxInput, metadata json.RawMessage, authorID *string, createdAt *query.Time, language string, weights model.HybridWeightsInput, first int, after *string, offset int, explain bool) (model.SearchConnection, error)
 	SearchSettings(ctx context.Context) (searchsettings.Settings, error)
 	SearchSuggestions(ctx context.Context, prefix string, language *string, first int) ([]searchsettings.Suggestion, error)
@@ -3485,6 +3487,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Partitions(childComplexity), true
+	case "Query.pgGraphql":
+		if e.ComplexityRoot.Query.PgGraphql == nil {
+			break
+		}
+
+		args, err := ec.field_Query_pgGraphql_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.PgGraphql(childComplexity, args["query"].(string), args["variables"].(json.RawMessage), args["operationName"].(*string)), true
 	case "Query.searchDocuments":
 		if e.ComplexityRoot.Query.SearchDocuments == nil {
 			break
@@ -7168,6 +7181,21 @@ extend type Query {
     "Only of this task."
     task: String
   ): [MaintenanceRun!]! @auth(scope: "operator:read")
+}
+`, BuiltIn: false},
+	{Name: "../schema/pg_graphql.graphqls", Input: `extend type Query {
+  """
+  Runs a query in the dialect of the extension pg_graphql, for instance ` + "`" + `{ documentsCollection(first: 2) { edges { node { title } } } }` + "`" + `, and returns its
+  ` + "`" + `data` + "`" + `. POST /graphql/pg takes such operations as they are, and so does this endpoint. What the key may not read is FORBIDDEN. NOT_IMPLEMENTED without the extension.
+  """
+  pgGraphql(
+    "One query."
+    query: String!
+    "Its variables, an object."
+    variables: JSON
+    "Its name."
+    operationName: String
+  ): JSON
 }
 `, BuiltIn: false},
 	{Name: "../schema/search.graphqls", Input: `"How search reads the query."
@@ -11038,6 +11066,36 @@ func (ec *executionContext) field_Query_nodes_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["nodeIds"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_pgGraphql_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "query",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["query"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "variables",
+		func(ctx context.Context, v any) (json.RawMessage, error) {
+			return ec.unmarshalOJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["variables"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "operationName",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["operationName"] = arg2
 	return args, nil
 }
 
@@ -22376,6 +22434,50 @@ func (ec *executionContext) fieldContext_Query_maintenanceRuns(ctx context.Conte
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_maintenanceRuns_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_pgGraphql(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_pgGraphql(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().PgGraphql(ctx, fc.Args["query"].(string), fc.Args["variables"].(json.RawMessage), fc.Args["operationName"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalOJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_pgGraphql(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type JSON does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_pgGraphql_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -37985,6 +38087,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				}()
 				res = ec._Query_maintenanceRuns(ctx, field)
 				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "pgGraphql":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_pgGraphql(ctx, field)
+				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res

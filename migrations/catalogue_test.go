@@ -49,7 +49,7 @@ func golden(t *testing.T, name string, got []string) {
 const ours = `
 	FROM pg_class c
 	JOIN pg_namespace n ON n.oid = c.relnamespace
-	WHERE n.nspname IN ('public', 'core')
+	WHERE n.nspname IN ('public', 'core', 'graphql_api')
 	  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`
 
 func TestRowSecurity(t *testing.T) {
@@ -104,7 +104,7 @@ func TestRowSecurity(t *testing.T) {
 			SELECT c.relname::text`+ours+` AND c.relkind = 'v' AND NOT coalesce('security_invoker=true' = ANY (c.reloptions), false)`))
 		require.Empty(t, rows(t, conn, `
 			SELECT c.relname || ' by ' || r
-			FROM pg_class c, unnest(ARRAY['app_api', 'app_worker', 'app_readonly']) r
+			FROM pg_class c, unnest(ARRAY['app_api', 'app_worker', 'app_readonly', 'app_graphql_write']) r
 			WHERE c.relkind = 'm' AND has_table_privilege(r, c.oid, 'SELECT')`))
 	})
 }
@@ -116,16 +116,18 @@ func TestRoles(t *testing.T) {
 		t.Parallel()
 
 		conn := dbtest.New(t).Connect(t)
-		require.Equal(t, []string{"app_api", "app_readonly", "app_worker", "stackforge_owner"}, rows(t, conn, `
+		require.Equal(t, []string{"app_api", "app_graphql", "app_graphql_write", "app_readonly", "app_worker", "stackforge_owner"}, rows(t, conn, `
 			SELECT rolname::text FROM pg_roles
-			WHERE rolname IN ('app_api', 'app_worker', 'app_readonly', 'stackforge_owner')
+			WHERE rolname IN ('app_api', 'app_graphql', 'app_graphql_write', 'app_worker', 'app_readonly', 'stackforge_owner')
 			  AND NOT (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolcanlogin OR rolreplication)
 			ORDER BY 1`))
-		// What the owner may read of other roles are the times and texts of their statements (get_slow_queries).
-		require.Equal(t, []string{"stackforge_owner pg_read_all_stats"}, rows(t, conn, `
+		// What the owner may read of other roles are the times and texts of their statements (get_slow_queries). The API changes to the
+		// two roles of pg_graphql.
+		require.Equal(t, []string{"app_api app_graphql_write", "app_graphql_write app_graphql", "stackforge_owner pg_read_all_stats"}, rows(t, conn, `
 			SELECT m.member::regrole::text || ' ' || m.roleid::regrole::text FROM pg_auth_members m
-			WHERE m.member::regrole::text IN ('app_api', 'app_worker', 'app_readonly', 'stackforge_owner')
-			  AND m.roleid::regrole::text <> 'pgsodium_keyiduser' -- gives the use of keys by name, and none to see`))
+			WHERE m.member::regrole::text IN ('app_api', 'app_graphql', 'app_graphql_write', 'app_worker', 'app_readonly', 'stackforge_owner')
+			  AND m.roleid::regrole::text <> 'pgsodium_keyiduser' -- gives the use of keys by name, and none to see
+			ORDER BY 1`))
 	})
 
 	t.Run("all tables, sequences and functions are the owner's", func(t *testing.T) {
@@ -143,7 +145,7 @@ func TestRoles(t *testing.T) {
 		// Partitions have no grants: they are reached through their table. Columns are named where not all are granted.
 		got := rows(t, conn, `
 			SELECT format('%-12s %-24s %s', r, o.oid::regclass, string_agg(v.verb || coalesce(' (' || v.columns || ')', ''), ', ' ORDER BY v.ord))
-			FROM unnest(ARRAY['app_api', 'app_readonly', 'app_worker', 'public']) r
+			FROM unnest(ARRAY['app_api', 'app_graphql', 'app_graphql_write', 'app_readonly', 'app_worker', 'public']) r
 			CROSS JOIN (SELECT c.oid, c.relkind`+ours+` AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
 			    AND c.relname NOT LIKE 'documents_embedding%') o
 			CROSS JOIN LATERAL (

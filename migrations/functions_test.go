@@ -139,7 +139,7 @@ func TestFunctionRights(t *testing.T) {
 		conn := dbtest.New(t).Connect(t)
 		golden(t, "functions.txt", rows(t, conn, `
 			SELECT format('%-12s %s', r, string_agg(DISTINCT p.proname, ' ' ORDER BY p.proname))
-			FROM unnest(ARRAY['app_api', 'app_readonly', 'app_worker']) r, LATERAL (
+			FROM unnest(ARRAY['app_api', 'app_graphql', 'app_graphql_write', 'app_readonly', 'app_worker']) r, LATERAL (
 			    SELECT p.*`+ourFunctions+` AND has_function_privilege(r, p.oid, 'EXECUTE')
 			      AND NOT (p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0))) p
 			GROUP BY r

@@ -93,6 +93,7 @@ CREATE POLICY p_api_keys_tenant ON api_keys
 GRANT INSERT ON api_keys TO app_api;
 GRANT SELECT (tenant_id, id, key_prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at, previous_ends_at) ON api_keys TO app_api;
 GRANT UPDATE (revoked_at) ON api_keys TO app_api;
+GRANT SELECT (tenant_id, id, key_prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at) ON api_keys TO app_graphql;
 GRANT SELECT (tenant_id, id, key_prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at, previous_ends_at) ON api_keys TO app_readonly;
 
 CREATE TABLE app_users (
@@ -116,6 +117,7 @@ CREATE POLICY p_app_users_tenant ON app_users
     USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
     WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
 GRANT SELECT, INSERT ON app_users TO app_api;
+GRANT SELECT (tenant_id, id, email, created_at) ON app_users TO app_graphql;
 GRANT SELECT ON app_users TO app_readonly;
 GRANT SELECT ON app_users TO app_worker;
 
@@ -179,6 +181,7 @@ CREATE POLICY p_documents_tenant ON documents
     USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
     WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
 GRANT SELECT, INSERT, UPDATE, DELETE ON documents TO app_api;
+GRANT SELECT (tenant_id, id, author_id, external_id, title, body, language, metadata, path_text, tag_ids, longitude, latitude, version, created_at, updated_at) ON documents TO app_graphql;
 GRANT SELECT ON documents TO app_readonly;
 GRANT SELECT ON documents TO app_worker;
 GRANT UPDATE (embedding_model, embedding) ON documents TO app_worker;
@@ -224,6 +227,7 @@ CREATE POLICY p_files_tenant ON files
     USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
     WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
 GRANT SELECT, INSERT, UPDATE, DELETE ON files TO app_api;
+GRANT SELECT (tenant_id, id, uploader_id, filename, content_type, size_bytes, checksum, status, created_at, completed_at) ON files TO app_graphql;
 GRANT SELECT ON files TO app_readonly;
 GRANT SELECT, DELETE ON files TO app_worker;
 GRANT UPDATE (status) ON files TO app_worker;
@@ -338,6 +342,7 @@ CREATE POLICY p_jobs_worker ON jobs TO app_worker
     USING (true)
     WITH CHECK (true);
 GRANT SELECT, INSERT, UPDATE ON jobs TO app_api;
+GRANT SELECT (id, tenant_id, type, payload, status, reason, priority, queue, unique_key, attempts, max_attempts, progress, result, last_error, run_at, started_at, finished_at, created_at, updated_at) ON jobs TO app_graphql;
 GRANT SELECT ON jobs TO app_readonly;
 GRANT SELECT, INSERT, UPDATE ON jobs TO app_worker;
 
@@ -737,6 +742,98 @@ CREATE POLICY p_webhook_secrets_owner ON webhook_secrets TO stackforge_owner
 CREATE POLICY p_webhook_secrets_tenant ON webhook_secrets
     USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))
     WITH CHECK ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid));
+
+CREATE VIEW graphql_api.api_keys WITH (security_invoker=true) AS
+ SELECT api_keys.id,
+    api_keys.tenant_id,
+    api_keys.key_prefix,
+    api_keys.name,
+    api_keys.scopes,
+    api_keys.created_at,
+    api_keys.expires_at,
+    api_keys.revoked_at,
+    api_keys.last_used_at
+   FROM api_keys
+  WHERE assert_scope('keys:read'::text);
+GRANT SELECT ON graphql_api.api_keys TO app_graphql;
+
+CREATE VIEW graphql_api.app_users WITH (security_invoker=true) AS
+ SELECT app_users.id,
+    app_users.tenant_id,
+    app_users.email::text AS email,
+    app_users.created_at
+   FROM app_users
+  WHERE assert_scope('users:read'::text);
+CREATE TRIGGER write_app_users INSTEAD OF INSERT OR DELETE OR UPDATE ON graphql_api.app_users FOR EACH ROW EXECUTE FUNCTION write_graphql_api();
+GRANT SELECT ON graphql_api.app_users TO app_graphql;
+GRANT DELETE ON graphql_api.app_users TO app_graphql_write;
+GRANT INSERT (tenant_id, email) ON graphql_api.app_users TO app_graphql_write;
+GRANT UPDATE (email) ON graphql_api.app_users TO app_graphql_write;
+
+CREATE VIEW graphql_api.documents WITH (security_invoker=true) AS
+ SELECT documents.id,
+    documents.tenant_id,
+    documents.author_id,
+    documents.external_id,
+    documents.title,
+    documents.body,
+    documents.language,
+    hstore_to_jsonb(documents.metadata) AS metadata,
+    documents.path_text AS path,
+    documents.tag_ids,
+    documents.longitude,
+    documents.latitude,
+    documents.version,
+    documents.created_at,
+    documents.updated_at
+   FROM documents
+  WHERE assert_scope('documents:read'::text);
+CREATE TRIGGER write_documents INSTEAD OF INSERT OR DELETE OR UPDATE ON graphql_api.documents FOR EACH ROW EXECUTE FUNCTION write_graphql_api();
+GRANT SELECT ON graphql_api.documents TO app_graphql;
+GRANT DELETE ON graphql_api.documents TO app_graphql_write;
+GRANT INSERT (tenant_id, author_id, external_id, title, body, language, metadata, path, tag_ids, longitude, latitude) ON graphql_api.documents TO app_graphql_write;
+GRANT UPDATE (author_id, external_id, title, body, language, metadata, path, tag_ids, longitude, latitude) ON graphql_api.documents TO app_graphql_write;
+
+CREATE VIEW graphql_api.files WITH (security_invoker=true) AS
+ SELECT files.id,
+    files.tenant_id,
+    files.uploader_id,
+    files.filename,
+    files.content_type,
+    files.size_bytes,
+    files.checksum,
+    files.status,
+    files.created_at,
+    files.completed_at
+   FROM files
+  WHERE assert_scope('files:read'::text);
+GRANT SELECT ON graphql_api.files TO app_graphql;
+
+CREATE VIEW graphql_api.jobs WITH (security_invoker=true) AS
+ SELECT jobs.id,
+    jobs.tenant_id,
+    jobs.type,
+    jobs.payload,
+    jobs.status,
+    jobs.reason,
+    jobs.priority,
+    jobs.queue,
+    jobs.unique_key,
+    jobs.attempts,
+    jobs.max_attempts,
+    jobs.progress,
+    jobs.result,
+    jobs.last_error,
+    jobs.run_at,
+    jobs.started_at,
+    jobs.finished_at,
+    jobs.created_at,
+    jobs.updated_at
+   FROM jobs
+  WHERE assert_scope('jobs:read'::text);
+CREATE TRIGGER write_jobs INSTEAD OF INSERT ON graphql_api.jobs FOR EACH ROW EXECUTE FUNCTION write_graphql_api();
+GRANT SELECT ON graphql_api.jobs TO app_graphql;
+GRANT INSERT (tenant_id, type, payload, priority, queue, unique_key, max_attempts, run_at) ON graphql_api.jobs TO app_graphql_write;
 
 CREATE TABLE core.detached_partitions (
     name text NOT NULL,
@@ -1291,6 +1388,9 @@ FUNCTION archive_messages(p_tenant_id uuid, p_queue text, p_ids bigint[], p_rece
 FUNCTION assert_operator() RETURNS void
     -- plpgsql, stable; may be called by everybody
 
+FUNCTION assert_scope(p_scope text) RETURNS boolean
+    -- plpgsql, stable; may be called by app_graphql
+
 FUNCTION assert_scopes(p_scopes text[], p_allowed text[]) RETURNS void
     -- plpgsql, immutable; may be called by the owner only
 
@@ -1777,6 +1877,9 @@ FUNCTION rescue_jobs(p_older_than interval, p_dead_after interval DEFAULT '00:00
 FUNCTION reset_tenant_quota(p_tenant_id uuid) RETURNS void
     -- plpgsql, volatile; may be called by the owner only
 
+FUNCTION graphql_api.resolve_tenant_documents() RETURNS SETOF documents
+    -- sql, stable; may be called by app_api, app_readonly, app_worker
+
 FUNCTION retry_job(p_id bigint, p_run_at timestamp with time zone, p_max_attempts integer, p_error text DEFAULT NULL::text, p_lease_id bigint DEFAULT NULL::bigint) RETURNS text
     -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
 
@@ -2001,3 +2104,6 @@ FUNCTION words_at_one_edit(p_word text) RETURNS text[]
 
 FUNCTION worker_heartbeat(p_worker_id uuid, p_name text, p_concurrency integer) RETURNS void
     -- sql, volatile; may be called by app_worker
+
+FUNCTION write_graphql_api() RETURNS trigger
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by the owner only

@@ -92,6 +92,7 @@ func operations(x things) map[string][]string {
 
 		"viewer":       {`{ viewer { tenant { id name } } }`},
 		"capabilities": {`{ capabilities { name } }`},
+		"pgGraphql":    {`{ pgGraphql(query: "{ documentsCollection { edges { node { id title } } } jobsCollection { edges { node { type } } } appUsersCollection { edges { node { email } } } }") }`},
 		"node":         {q(`{ node(nodeId: %q) { nodeId } }`, x.documentNode), q(`{ node(nodeId: %q) { nodeId } }`, x.jobNode), q(`{ node(nodeId: %q) { nodeId } }`, x.userNode), q(`{ node(nodeId: %q) { nodeId } }`, x.webhookNode), q(`{ node(nodeId: %q) { nodeId } }`, x.fileNode)},
 		"nodes":        {q(`{ nodes(nodeIds: [%q, %q, %q, %q, %q]) { nodeId } }`, x.documentNode, x.jobNode, x.userNode, x.webhookNode, x.fileNode)},
 		"document":     {q(`{ document(id: %q) { id title author { email } } }`, x.document), q(`{ document(id: %q) { id title } }`, x.documentHash)},

@@ -38,6 +38,7 @@ import (
 	"stackforge/repo/job"
 	"stackforge/repo/message"
 	"stackforge/repo/operator"
+	"stackforge/repo/pggraphql"
 	"stackforge/repo/search"
 	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
@@ -148,7 +149,7 @@ func open(t testing.TB) *door {
 	require.NoError(t, err)
 	d.keys = crypt.Fixed(ring)
 	d.messages = app.NewMessages(message.New(h), func(string) {}, log)
-	handler := resolvers.NewHandler(resolvers.Deps{
+	deps := resolvers.Deps{
 		Capabilities: capability.New(h), Dashboard: dashboard.New(h), Documents: document.New(h), Jobs: job.New(h), Keys: apikey.New(h), Messages: d.messages, Operator: operator.New(h),
 		FileRecords: file.New(h), Files: d.files,
 		Search: app.NewSearcher(search.New(h), app.NewEmbedder(h, &d.vectors)), Similar: app.NewEmbedder(h, &d.vectors),
@@ -156,15 +157,20 @@ func open(t testing.TB) *door {
 		Nudge:        func(string) { d.hub.Wake() },
 		RefreshStats: dashboard.NewRefresher(h).Refresh, SearchLatency: latency.Of,
 		Idempotency: idempotency.New(h), Payloads: app.NewPayloads(job.New(h), d.keys, nil), NudgeAll: d.hub.Wake,
-		Updates:  d.updates,
-		Webhooks: hooks.NewEndpoints(webhook.New(h), hooks.EndpointsConfig{Patience: 50 * time.Millisecond}),
+		PgGraphQL: pggraphql.New(h, 0),
+		Updates:   d.updates,
+		Webhooks:  hooks.NewEndpoints(webhook.New(h), hooks.EndpointsConfig{Patience: 50 * time.Millisecond}),
 		IssueToken: func(_ context.Context, s tenant.Scope) (string, time.Duration, error) {
 			token, err := d.auth.IssueToken(s)
 			return token, auth.TokenLifetime, err
 		},
 		Forget: d.auth.Forget,
-	}, resolvers.HandlerConfig{MaxBody: 4 << 20, Introspection: true, Suggest: true, Authenticate: d.socketScope, Log: log})
-	server := httptest.NewServer(d.middleware(handler))
+	}
+	config := resolvers.HandlerConfig{MaxBody: 4 << 20, Introspection: true, Suggest: true, Authenticate: d.socketScope, Log: log}
+	mux := http.NewServeMux()
+	mux.Handle("/", resolvers.NewHandler(deps, config))
+	mux.Handle("POST /graphql/pg", resolvers.NewPgHandler(deps, config))
+	server := httptest.NewServer(d.middleware(mux))
 	t.Cleanup(server.Close)
 	d.url = server.URL
 	return d

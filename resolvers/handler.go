@@ -32,12 +32,13 @@ type HandlerConfig struct {
 
 // NewHandler returns the GraphQL endpoint: HTTP and WebSocket.
 func NewHandler(d Deps, c HandlerConfig) *transport.Handler {
-	r := &Resolver{Deps: d}
+	r := &Resolver{Deps: d, pg: NewPgHandler(d, c)}
 	config := graph.Config{Resolvers: r}
 	config.Directives.Auth = authorize
 	present := Present(c.Log)
 	return transport.New(transport.Config{
 		Schema:          graph.NewExecutableSchema(config),
+		Foreign:         r.foreign(),
 		Present:         present,
 		Recover:         Recover(c.Log),
 		Limits:          transport.Limits{Body: c.MaxBody, Cost: maxCost},

@@ -17,10 +17,12 @@ import (
 	"stackforge/repo/idempotency"
 	"stackforge/repo/job"
 	"stackforge/repo/operator"
+	"stackforge/repo/pggraphql"
 	"stackforge/repo/searchsettings"
 	"stackforge/repo/tenancy"
 	"stackforge/repo/user"
 	"stackforge/tenant"
+	"stackforge/transport"
 	"stackforge/webhook"
 )
 
@@ -37,6 +39,7 @@ type Deps struct {
 	Messages       *app.Messages
 	Operator       *operator.Repo
 	Payloads       *app.Payloads
+	PgGraphQL      *pggraphql.Repo
 	Search         *app.Searcher
 	SearchSettings *searchsettings.Repo
 	Similar        *app.Embedder
@@ -61,7 +64,11 @@ type Deps struct {
 }
 
 // Resolver is the root of the resolvers.
-type Resolver struct{ Deps }
+type Resolver struct {
+	Deps
+
+	pg *transport.Handler // of the field pgGraphql
+}
 
 var _ graph.ResolverRoot = (*Resolver)(nil)
 

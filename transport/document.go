@@ -19,9 +19,10 @@ import (
 
 // document is a parsed, guarded and validated document with what its operations need at run time. It is never changed.
 type document struct {
-	ast  *ast.QueryDocument
-	ops  map[*ast.OperationDefinition]*plan
-	size int // estimated bytes of memory
+	ast     *ast.QueryDocument
+	ops     map[*ast.OperationDefinition]*plan
+	size    int  // estimated bytes of memory
+	foreign bool // it is for Config.Foreign
 }
 
 // plan is what is known of one operation before its variables are.
@@ -53,18 +54,35 @@ func (h *Handler) prepare(text string) (*document, *refused) {
 	if e := unreadable(parsed); e != nil {
 		return nil, documentRefusal(e)
 	}
-	if list := h.validate(parsed); len(list) > 0 {
-		for _, e := range list {
-			place(parsed, e)
-		}
-		return nil, documentRefusal(list...)
+	if refusal := h.decide(doc); refusal != nil {
+		return nil, refusal
 	}
-	h.findCursors(doc)
 	doc.size += len(text)
 	if len(text) <= h.limits.CacheDocument {
 		h.cache.add(text, doc)
 	}
 	return doc, nil
+}
+
+// decide validates a document, or gives it to the other engine when it is of its dialect. Ours comes first.
+func (h *Handler) decide(doc *document) *refused {
+	if h.cfg.Schema == nil {
+		return h.cfg.Foreign.adopt(doc)
+	}
+	list := h.validate(doc.ast)
+	if len(list) == 0 {
+		h.findCursors(doc)
+		return nil
+	}
+	if theirs, refusal := h.cfg.Foreign.takes(h.guard.schema, doc.ast); refusal != nil {
+		return refusal
+	} else if theirs {
+		return h.cfg.Foreign.adopt(doc)
+	}
+	for _, e := range list {
+		place(doc.ast, e)
+	}
+	return documentRefusal(list...)
 }
 
 // parseRefusal tells a breach of the token limit, which the parser reports without a place, from a syntax error.
@@ -115,7 +133,8 @@ func (h *Handler) validate(doc *ast.QueryDocument) gqlerror.List {
 // operation is one operation that is ready to run.
 type operation struct {
 	*graphql.OperationContext
-	plan *plan
+	plan    *plan
+	foreign bool // Config.Foreign executes it
 }
 
 // kind is query, mutation or subscription.
@@ -129,6 +148,9 @@ func (h *Handler) open(ctx context.Context, req *request, start time.Time) (*ope
 	doc, refusal := h.prepare(req.query)
 	if refusal != nil {
 		return nil, refusal
+	}
+	if doc.foreign {
+		return h.openForeign(ctx, req, doc, start)
 	}
 	def := doc.ast.Operations.ForName(req.operationName)
 	if def == nil {
@@ -150,7 +172,7 @@ func (h *Handler) open(ctx context.Context, req *request, start time.Time) (*ope
 		}
 	}
 	if op.plan.introspects && !h.cfg.Introspection(ctx) {
-		return nil, documentRefusal(gqlerror.Errorf("introspection is not available to you"))
+		return nil, notIntrospected()
 	}
 	op.OperationContext = &graphql.OperationContext{
 		RawQuery:               req.query,
@@ -166,6 +188,10 @@ func (h *Handler) open(ctx context.Context, req *request, start time.Time) (*ope
 		Stats:                  graphql.Stats{OperationStart: start},
 	}
 	return op, nil
+}
+
+func notIntrospected() *refused {
+	return documentRefusal(gqlerror.Errorf("introspection is not available to you"))
 }
 
 // missingQuery answers a request without a document; clients that offer a hash instead are told to send the text.

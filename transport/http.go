@@ -200,7 +200,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, t mediaType, req
 	}
 	op.Headers = r.Header
 	ctx = h.cfg.BeforeOperation(ctx)
-	answer := h.execute(ctx, op)
+	answer, refused := h.execute(ctx, op)
+	if refused != nil {
+		h.observe(ctx, op, transport, start, h.refuse(w, r, t, refused))
+		return
+	}
 	if answer == nil {
 		// The request was cancelled before it was executed.
 		answer = &graphql.Response{Errors: gqlerror.List{h.cfg.Present(ctx, canceled(ctx))}}

@@ -173,14 +173,14 @@ func (st *stream) runOnce(ctx context.Context) {
 	s, h := st.s, st.s.h
 	defer s.returned()
 	defer st.cancel()
-	answer, panicked := st.execute(ctx)
+	answer, failed := st.execute(ctx)
 	if !s.forget(st) {
 		return
 	}
 	var list gqlerror.List
 	switch {
-	case panicked != nil:
-		list = panicked
+	case failed != nil:
+		list = failed
 		s.pushErrors(st.id, list)
 	case answer != nil:
 		list = answer.Errors
@@ -190,15 +190,19 @@ func (st *stream) runOnce(ctx context.Context) {
 	h.observe(ctx, st.op, "websocket", st.start, list)
 }
 
-func (st *stream) execute(ctx context.Context) (answer *graphql.Response, panicked gqlerror.List) {
+func (st *stream) execute(ctx context.Context) (answer *graphql.Response, failed gqlerror.List) {
 	h := st.s.h
 	defer func() {
 		if p := recover(); p != nil {
-			panicked = h.recovered(ctx, p)
+			failed = h.recovered(ctx, p)
 		}
 	}()
 	ctx = h.cfg.BeforeOperation(ctx)
-	return h.execute(ctx, st.op), nil
+	answer, refused := h.execute(ctx, st.op)
+	if refused != nil {
+		return nil, h.present(ctx, refused.list)
+	}
+	return answer, nil
 }
 
 // recovered turns a panic outside of resolvers into what the client reads.

@@ -21,11 +21,13 @@ import (
 	"github.com/vektah/gqlparser/v2/validator"
 )
 
-// Config is what a Handler needs. Only Schema is required.
+// Config is what a Handler needs. Only Schema or Foreign is required.
 type Config struct {
 	// Schema executes the operations. Its scalars get the strings of variables as they came, broken UTF-8 and NUL included,
 	// and must refuse what they cannot take.
 	Schema graphql.ExecutableSchema
+	// Foreign executes the operations of another dialect; without a Schema all.
+	Foreign *Foreign
 
 	// Present turns an error into what the client reads. It sees every error: those of resolvers, and ours, which are
 	// *gqlerror.Error with extensions.code set. The default passes ours on and hides the text of all others.
@@ -165,17 +167,21 @@ type Handler struct {
 	closing atomic.Bool
 }
 
-// New returns a Handler. It panics without a Schema.
+// New returns a Handler. It panics without a Schema and a Foreign.
 func New(cfg Config) *Handler {
-	if cfg.Schema == nil {
-		panic("transport: Config.Schema is required")
+	if cfg.Schema == nil && cfg.Foreign == nil {
+		panic("transport: Config.Schema or Config.Foreign is required")
 	}
 	h := &Handler{cfg: cfg, limits: cfg.Limits.withDefaults()}
 	h.fill()
-	h.exec = executor.New(cfg.Schema)
-	h.exec.SetErrorPresenter(h.cfg.Present)
-	h.exec.SetRecoverFunc(h.cfg.Recover)
-	h.guard = newGuard(cfg.Schema.Schema(), h.limits)
+	schema := &ast.Schema{}
+	if cfg.Schema != nil {
+		schema = cfg.Schema.Schema()
+		h.exec = executor.New(cfg.Schema)
+		h.exec.SetErrorPresenter(h.cfg.Present)
+		h.exec.SetRecoverFunc(h.cfg.Recover)
+	}
+	h.guard = newGuard(schema, h.limits)
 	h.rules = chooseRules(cfg.Suggest)
 	h.cache = newCache(h.limits.CacheEntries, h.limits.CacheBytes)
 	h.sockets.init(h)
@@ -224,16 +230,24 @@ func (h *Handler) fill() {
 	}
 }
 
-// execute runs a query or mutation. It is nil when the request was cancelled before.
-func (h *Handler) execute(ctx context.Context, op *operation) *graphql.Response {
+// execute runs a query or mutation. The answer is nil when the request was cancelled before; it counts for nothing when there is a
+// refusal, which only the other engine gives here.
+func (h *Handler) execute(ctx context.Context, op *operation) (answer *graphql.Response, refusal *refused) {
 	run := func(ctx context.Context) *graphql.Response {
+		if op.foreign {
+			var own *graphql.Response
+			own, refusal = h.executeForeign(ctx, op)
+			return own
+		}
 		next, ctx := h.exec.DispatchOperation(ctx, op.OperationContext)
 		return next(ctx)
 	}
 	if op.Operation.Operation == ast.Mutation {
-		return h.cfg.AroundMutation(ctx, op.OperationContext, run)
+		answer = h.cfg.AroundMutation(ctx, op.OperationContext, run)
+	} else {
+		answer = run(ctx)
 	}
-	return run(ctx)
+	return answer, refusal
 }
 
 // ServeHTTP answers one request, or takes its connection over for a WebSocket; then it returns at once.

@@ -434,4 +434,23 @@ mutation DeleteUser($id: ID!, $to: ID) {
 }
 `,
   },
+  {
+    title: "Speak pg_graphql",
+    summary: "A query in the dialect of the extension pg_graphql, which answers it.",
+    query: `# What the extension shows of your tenant: documentsCollection, jobsCollection,
+# filesCollection, appUsersCollection, apiKeysCollection.
+# POST /graphql/pg takes such queries as they are, mutations included.
+query PgGraphQL($query: String!) {
+  capabilities {
+    name
+    installed
+  }
+  pgGraphql(query: $query)
+}
+`,
+    variables: `{
+  "query": "{ documentsCollection(first: 2) { totalCount edges { node { id title } } } }"
+}
+`,
+  },
 ];

@@ -23,7 +23,7 @@ var (
 	functionsSQL string
 )
 
-// dump returns the schemas public and core of the database as text.
+// dump returns the schemas public, core and graphql_api of the database as text.
 func dump(ctx context.Context, conn *pgx.Conn) (string, error) {
 	// Names are printed without their schema where the path leads to them.
 	if _, err := conn.Exec(ctx, `SET search_path = public; SET quote_all_identifiers = off`); err != nil {

@@ -13,6 +13,6 @@ SELECT format('%s %s(%s)%s', CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNC
         WHERE x.grantee <> p.proowner), 'the owner only') AS text
 FROM pg_proc p
 JOIN pg_language l ON l.oid = p.prolang
-WHERE p.pronamespace IN ('public'::regnamespace, 'core'::regnamespace)
+WHERE p.pronamespace IN ('public'::regnamespace, 'core'::regnamespace, 'graphql_api'::regnamespace)
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 ORDER BY p.proname COLLATE "C", pg_get_function_identity_arguments(p.oid) COLLATE "C"

@@ -4,7 +4,7 @@ WITH relations AS (
     SELECT c.*, c.oid::regclass::text AS name,
            (SELECT i.inhparent::regclass::text FROM pg_inherits i WHERE i.inhrelid = c.oid AND c.relispartition) AS parent
     FROM pg_class c
-    WHERE c.relnamespace IN ('public'::regnamespace, 'core'::regnamespace)
+    WHERE c.relnamespace IN ('public'::regnamespace, 'core'::regnamespace, 'graphql_api'::regnamespace)
       AND c.relkind IN ('r', 'p', 'v', 'm')
       AND NOT (c.relispartition AND c.relname ~ '_\d{4}_\d{2}(_\d{2})?$')
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
