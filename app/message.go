@@ -47,7 +47,7 @@ func MessageChannels() []string {
 type Messages struct {
 	*message.Repo
 
-	nudge    func(channel string)
+	nudge    func(ctx context.Context, channel string)
 	channels []string
 	log      zerolog.Logger
 
@@ -69,8 +69,9 @@ func (k queueKey) shard() int {
 	return int(h.Sum32() % messageShards)
 }
 
-// NewMessages returns a Messages. nudge tells other processes, after a commit, that there is something new on a channel.
-func NewMessages(r *message.Repo, nudge func(channel string), log zerolog.Logger) *Messages {
+// NewMessages returns a Messages. nudge tells other processes that there is something new on a channel, once what was done with
+// ctx is committed.
+func NewMessages(r *message.Repo, nudge func(ctx context.Context, channel string), log zerolog.Logger) *Messages {
 	return &Messages{Repo: r, nudge: nudge, channels: MessageChannels(), log: log, consumers: map[queueKey]map[*consumer]struct{}{}}
 }
 
@@ -145,7 +146,7 @@ func (m *Messages) SetVisibility(ctx context.Context, queue string, refs []messa
 		c.move(list)
 	}
 	m.mu.Unlock()
-	m.nudge(MessagesDone)
+	m.nudge(ctx, MessagesDone)
 	if seconds > 0 {
 		return list, nil
 	}
@@ -193,7 +194,7 @@ func (m *Messages) arrived(ctx context.Context, queue string) error {
 	key, err := m.key(ctx, queue)
 	if err == nil {
 		m.wake(key)
-		m.nudge(m.channels[key.shard()])
+		m.nudge(ctx, m.channels[key.shard()])
 	}
 	return err
 }
@@ -212,7 +213,7 @@ func (m *Messages) finished(ctx context.Context, queue string, ids []int64, err 
 		c.drop(ids)
 	}
 	m.mu.Unlock()
-	m.nudge(MessagesDone)
+	m.nudge(ctx, MessagesDone)
 	return nil
 }
 

@@ -1,9 +1,10 @@
 package cli
 
 import (
+	"context"
+
 	"stackforge/db"
 	"stackforge/httpd"
-	"stackforge/realtime"
 	"stackforge/repo/webhook"
 	hooks "stackforge/webhook"
 )
@@ -14,9 +15,9 @@ func (p *program) guard() hooks.Guard {
 }
 
 // endpoints changes the endpoints of tenants.
-func (p *program) endpoints(h *db.DB, n *realtime.Nudger) *hooks.Endpoints {
+func (p *program) endpoints(h *db.DB, nudge func(ctx context.Context, channel string)) *hooks.Endpoints {
 	return hooks.NewEndpoints(webhook.New(h), hooks.EndpointsConfig{
-		Guard: p.guard(), Nudge: func() { n.Nudge(hooks.Channel) }, Patience: p.config.Webhook.Timeout + hooks.TestMargin,
+		Guard: p.guard(), Nudge: func(ctx context.Context) { nudge(ctx, hooks.Channel) }, Patience: p.config.Webhook.Timeout + hooks.TestMargin,
 	})
 }
 

@@ -194,7 +194,7 @@ func (a *application) realtime(url string) error {
 	}
 	a.hub = realtime.New(realtime.Config[*job.Event]{Source: job.NewReader(a.db), Log: a.p.log})
 	a.nudger = newNudger(a.p, a.carrier, a.local())
-	a.queues = app.NewMessages(message.New(a.db), a.nudger.Nudge, a.p.log)
+	a.queues = app.NewMessages(message.New(a.db), a.nudge, a.p.log)
 	gauge := func(name, help string, read func(s realtime.Stats) float64) {
 		a.metrics.Gauge(name, help, func() float64 { return read(a.hub.Stats()) })
 	}
@@ -205,6 +205,11 @@ func (a *application) realtime(url string) error {
 	a.metrics.Gauge("messages_under_way", "Messages sent to subscribers and not acknowledged.", func() float64 { return float64(a.queues.Stats().UnderWay) })
 	a.metrics.Counter("realtime_dropped_total", "Subscribers closed because they were too slow.", func() float64 { return float64(a.hub.Stats().Dropped) })
 	return nil
+}
+
+// nudge tells on a channel that there is something new, once what was done with ctx is committed.
+func (a *application) nudge(ctx context.Context, channel string) {
+	a.db.AfterCommit(ctx, func() { a.nudger.Nudge(channel) })
 }
 
 // wakers are the listeners of this process by channel.
@@ -223,9 +228,9 @@ func (a *application) deps(e *app.Embedder) resolvers.Deps {
 	return resolvers.Deps{
 		Capabilities: capability.New(a.db), Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Jobs: job.New(a.db), Keys: apikey.New(a.db), Messages: a.queues, Operator: operator.New(a.db),
 		FileRecords: file.New(a.db), Files: a.files,
-		Search: app.NewSearcher(search.New(a.db), e), Similar: e, SearchSettings: searchsettings.New(a.db), Tenants: tenancy.New(a.db), Users: user.New(a.db), Webhooks: a.p.endpoints(a.db, a.nudger),
-		Nudge: a.nudger.Nudge, RefreshStats: a.refresh.Refresh, SearchLatency: a.latency.Of,
-		Idempotency: idempotency.New(a.db), Payloads: a.secrets, NudgeAll: a.nudger.NudgeAll,
+		Search: app.NewSearcher(search.New(a.db), e), Similar: e, SearchSettings: searchsettings.New(a.db), Tenants: tenancy.New(a.db), Users: user.New(a.db), Webhooks: a.p.endpoints(a.db, a.nudge),
+		Nudge: a.nudge, RefreshStats: a.refresh.Refresh, SearchLatency: a.latency.Of,
+		Idempotency: idempotency.New(a.db), Payloads: a.secrets,
 		PgGraphQL: pggraphql.New(a.db, a.p.config.GraphQL.PgTimeout),
 		Updates: func(ctx context.Context, f job.EventFilter, after string) (<-chan *job.Event, func() error, error) {
 			keep, err := f.Func()
@@ -346,8 +351,8 @@ func (p *program) limiter(m *httpd.Metrics) (*httpd.Limiter, error) {
 func (a *application) restConfig() rest.Config {
 	return rest.Config{
 		Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Files: a.files, Idempotency: idempotency.New(a.db), Jobs: job.New(a.db),
-		Messages: a.queues, Payloads: a.secrets, Search: search.New(a.db), Webhooks: a.p.endpoints(a.db, a.nudger), MaxFile: a.p.config.Storage.MaxUpload,
-		Admit: a.limiter.AdmitAddress, Authorize: a.authorize, Nudge: a.nudger.Nudge, NudgeAll: a.nudger.NudgeAll, Subscribe: a.hub.Subscribe,
+		Messages: a.queues, Payloads: a.secrets, Search: search.New(a.db), Webhooks: a.p.endpoints(a.db, a.nudge), MaxFile: a.p.config.Storage.MaxUpload,
+		Admit: a.limiter.AdmitAddress, Authorize: a.authorize, Nudge: a.nudge, Subscribe: a.hub.Subscribe,
 		Token: a.auth.TokenHandler(httpd.WriteError), MaxBody: a.p.config.HTTP.MaxBody, Origins: a.p.config.HTTP.Origins, Version: version(),
 	}
 }

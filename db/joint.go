@@ -11,6 +11,32 @@ type joint struct {
 	mu   sync.Mutex
 	tx   *Tx
 	over bool // the transaction has ended; a context may outlive it
+
+	later deferred
+}
+
+// deferred is what waits for the commit. It has a lock of its own: who adds to it may be within a statement.
+type deferred struct {
+	mu   sync.Mutex
+	list []func()
+	over bool
+}
+
+// add is false when the commit has been, or never will be.
+func (f *deferred) add(fn func()) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.over {
+		f.list = append(f.list, fn)
+	}
+	return !f.over
+}
+
+func (f *deferred) take() []func() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.over = true
+	return f.list
 }
 
 type jointKey struct{ db *DB }
@@ -20,11 +46,28 @@ type jointKey struct{ db *DB }
 // since fn may touch the outside world, and does not nest. It is for callers that cannot hand a Tx down, such as a whole
 // GraphQL operation; statements cost two round trips more.
 func (d *DB) Together(ctx context.Context, fn func(ctx context.Context) error) error {
-	return fromPG(d.do(ctx, func(tx *Tx) error {
-		j := &joint{tx: tx}
+	j := &joint{}
+	err := d.do(ctx, func(tx *Tx) error {
+		j.tx = tx
 		defer j.end()
 		return fn(context.WithValue(ctx, jointKey{d}, j))
-	}))
+	})
+	later := j.later.take()
+	if err != nil {
+		return fromPG(err)
+	}
+	for _, fn := range later {
+		fn()
+	}
+	return nil
+}
+
+// AfterCommit runs fn when what was done with ctx is committed: at once, or within Together at its end. What Together undoes
+// never runs. fn must not block.
+func (d *DB) AfterCommit(ctx context.Context, fn func()) {
+	if j := d.joint(ctx); j == nil || !j.later.add(fn) {
+		fn()
+	}
 }
 
 // joint is the transaction of the context, nil when it has none.

@@ -97,13 +97,6 @@ func (n *Nudger) Nudge(channel string) {
 	}
 }
 
-// NudgeAll nudges every channel.
-func (n *Nudger) NudgeAll() {
-	for channel := range n.pending {
-		n.Nudge(channel)
-	}
-}
-
 // Run sends until ctx ends, and then what is still pending.
 func (n *Nudger) Run(ctx context.Context) {
 	var wg sync.WaitGroup

@@ -62,7 +62,8 @@ type door struct {
 	keys       *crypt.Source // of payloads
 	url        string
 	log        *logged
-	statements statements
+	statements names // that reached the database
+	nudged     names // channels
 	vectors    provider
 	messages   *app.Messages
 	subscribed atomic.Int64 // subscriptions that hear what is committed from then on
@@ -71,24 +72,26 @@ type door struct {
 	scopes map[string]tenant.Scope // callers by the key they send instead of a real one
 }
 
-// statements counts what reaches the database, by the name of the statement.
-type statements struct {
-	mu    sync.Mutex
-	names []string
+// names is what happened, by name.
+type names struct {
+	mu   sync.Mutex
+	list []string
 }
 
-func (s *statements) hook(_ context.Context, q db.Query) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.names = append(s.names, q.Name)
+func (n *names) add(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.list = append(n.list, name)
 }
+
+func (n *names) hook(_ context.Context, q db.Query) { n.add(q.Name) }
 
 // take returns the names since the last call.
-func (s *statements) take() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := s.names
-	s.names = nil
+func (n *names) take() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := n.list
+	n.list = nil
 	return out
 }
 
@@ -148,18 +151,23 @@ func open(t testing.TB) *door {
 	ring, err := crypt.New()
 	require.NoError(t, err)
 	d.keys = crypt.Fixed(ring)
-	d.messages = app.NewMessages(message.New(h), func(string) {}, log)
+	nudge := func(ctx context.Context, channel string) {
+		h.AfterCommit(ctx, func() { d.nudged.add(channel); d.hub.Wake() })
+	}
+	d.messages = app.NewMessages(message.New(h), nudge, log)
 	deps := resolvers.Deps{
 		Capabilities: capability.New(h), Dashboard: dashboard.New(h), Documents: document.New(h), Jobs: job.New(h), Keys: apikey.New(h), Messages: d.messages, Operator: operator.New(h),
 		FileRecords: file.New(h), Files: d.files,
 		Search: app.NewSearcher(search.New(h), app.NewEmbedder(h, &d.vectors)), Similar: app.NewEmbedder(h, &d.vectors),
 		SearchSettings: searchsettings.New(h), Tenants: tenancy.New(h), Users: user.New(h),
-		Nudge:        func(string) { d.hub.Wake() },
+		Nudge:        nudge,
 		RefreshStats: dashboard.NewRefresher(h).Refresh, SearchLatency: latency.Of,
-		Idempotency: idempotency.New(h), Payloads: app.NewPayloads(job.New(h), d.keys, nil), NudgeAll: d.hub.Wake,
+		Idempotency: idempotency.New(h), Payloads: app.NewPayloads(job.New(h), d.keys, nil),
 		PgGraphQL: pggraphql.New(h, 0),
 		Updates:   d.updates,
-		Webhooks:  hooks.NewEndpoints(webhook.New(h), hooks.EndpointsConfig{Patience: 50 * time.Millisecond}),
+		Webhooks: hooks.NewEndpoints(webhook.New(h), hooks.EndpointsConfig{
+			Patience: 50 * time.Millisecond, Nudge: func(ctx context.Context) { nudge(ctx, hooks.Channel) },
+		}),
 		IssueToken: func(_ context.Context, s tenant.Scope) (string, time.Duration, error) {
 			token, err := d.auth.IssueToken(s)
 			return token, auth.TokenLifetime, err

@@ -48,8 +48,6 @@ func (r *Resolver) once(ctx context.Context, op *graphql.OperationContext, prese
 		}
 	case err != nil:
 		answer = &graphql.Response{Errors: gqlerror.List{present(ctx, err)}}
-	case !replayed:
-		r.NudgeAll() // what the resolvers told before the commit found nothing
 	}
 	return answer
 }

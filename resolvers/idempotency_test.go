@@ -32,6 +32,42 @@ func (c caller) keyed(key, query string, v vars) answer {
 
 const makeUser = `mutation ($e: String!) { createUser(input: {email: $e}) { user { id email } } }`
 
+// What a mutation tells others goes out once it is committed, under a key too, on the channels that it is about and no others.
+func TestNudgesOfIdempotentMutations(t *testing.T) {
+	t.Parallel()
+
+	d := open(t)
+	c := d.tenant()
+	jobs := `mutation { a: enqueueJob(input: {type: "send_email", payload: {to: "a@example.org"}}) { job { id } }
+		b: enqueueJob(input: {type: "send_email", payload: {to: "b@example.org"}}) { job { id } } }`
+	for i, m := range []struct {
+		query    string
+		channels []string // patterns
+	}{
+		{jobs, []string{"jobs_ready", "jobs_ready"}},
+		{`mutation { sendMessages(input: {queue: "q", messages: [{payload: 1}]}) { sent } }`, []string{"messages_0[0-7]"}},
+		{`mutation { setWebhook(input: {url: "https://example.org/"}) { webhook { url } } }`, []string{"webhooks_ready"}},
+		{`mutation { createUser(input: {email: "a@example.org"}) { user { id } } }`, nil},
+	} {
+		for _, replayed := range []bool{false, true} {
+			a := c.keyed(fmt.Sprintf("mutation-%d", i), m.query, nil)
+			require.Empty(t, a.Errors, a.raw)
+			got := d.nudged.take()
+			if replayed {
+				require.Empty(t, got)
+				continue
+			}
+			require.Len(t, got, len(m.channels), "%s: %s", m.query, got)
+			for i, pattern := range m.channels {
+				require.Regexp(t, "^"+pattern+"$", got[i])
+			}
+		}
+	}
+	a := c.keyed("undone", `mutation { a: enqueueJob(input: {type: "send_email", payload: {to: "a@example.org"}}) { job { id } } retryJob(input: {id: "999999"}) { job { id } } }`, nil)
+	require.Equal(t, []string{"NOT_FOUND"}, a.codes())
+	require.Empty(t, d.nudged.take(), "nobody is told of what was undone")
+}
+
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
 

@@ -61,7 +61,7 @@ func (r *queryRoot) JobTypes(ctx context.Context) ([]job.Type, error) { return r
 func (r *mutationRoot) EnqueueJob(ctx context.Context, input model.EnqueueJobInput) (model.EnqueueJobPayload, error) {
 	j, duplicate, err := r.Payloads.Enqueue(ctx, newJob(input))
 	if err == nil {
-		r.Nudge(jobsReady)
+		r.Nudge(ctx, jobsReady)
 	}
 	return model.EnqueueJobPayload{Job: j, Duplicate: duplicate}, err
 }
@@ -91,7 +91,7 @@ func (r *mutationRoot) EnqueueJobs(ctx context.Context, input model.EnqueueJobsI
 		}
 	}
 	if out.Enqueued > 0 {
-		r.Nudge(jobsReady)
+		r.Nudge(ctx, jobsReady)
 	}
 	return out, err
 }
@@ -103,8 +103,8 @@ func (r *mutationRoot) CancelJob(ctx context.Context, input model.CancelJobInput
 	}
 	j, err := r.Jobs.Cancel(ctx, id)
 	if err == nil {
-		r.Nudge(jobEvents)
-		r.Nudge(hooksDue) // a cancelled job has failed
+		r.Nudge(ctx, jobEvents)
+		r.Nudge(ctx, hooksDue) // a cancelled job has failed
 	}
 	return model.CancelJobPayload{Job: j}, err
 }
@@ -116,8 +116,8 @@ func (r *mutationRoot) RetryJob(ctx context.Context, input model.RetryJobInput) 
 	}
 	j, err := r.Jobs.Requeue(ctx, id)
 	if err == nil {
-		r.Nudge(jobEvents)
-		r.Nudge(jobsReady)
+		r.Nudge(ctx, jobEvents)
+		r.Nudge(ctx, jobsReady)
 	}
 	return model.RetryJobPayload{Job: j}, err
 }

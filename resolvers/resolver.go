@@ -53,10 +53,8 @@ type Deps struct {
 	SearchLatency func(ctx context.Context) (*dashboard.Latency, error)
 	// Updates subscribes to the changes of jobs.
 	Updates JobUpdates
-	// Nudge tells workers and subscribers, after a commit, that there is something new on a channel.
-	Nudge func(channel string)
-	// NudgeAll is Nudge for every channel, after the commit of an operation that did whatever it did in one transaction.
-	NudgeAll func()
+	// Nudge tells workers and subscribers that there is something new on a channel, once what was done with ctx is committed.
+	Nudge func(ctx context.Context, channel string)
 	// IssueToken makes a token from the caller's API key.
 	IssueToken func(ctx context.Context, s tenant.Scope) (token string, lifetime time.Duration, err error)
 	// Forget makes this process look a key up again at its next use.

@@ -80,13 +80,13 @@ func open(t testing.TB, o options) *door {
 	})
 	d.api = rest.New(rest.Config{
 		Dashboard: dashboard.New(d.API), Documents: document.New(d.API), Files: files, Idempotency: idempotency.New(d.API), Jobs: job.New(d.API),
-		Messages: app.NewMessages(message.New(d.API), func(string) {}, zerolog.Nop()),
-		Payloads: app.NewPayloads(job.New(d.API), o.keys, nil), Search: search.New(d.API), Webhooks: hooks.NewEndpoints(webhook.New(d.API), hooks.EndpointsConfig{}), NudgeAll: d.hub.Wake,
-		Admit: d.limiter.AdmitAddress, Authorize: d.authorize, Subscribe: d.hub.Subscribe, Nudge: func(string) { d.hub.Wake() },
+		Messages: app.NewMessages(message.New(d.API), func(context.Context, string) {}, zerolog.Nop()),
+		Payloads: app.NewPayloads(job.New(d.API), o.keys, nil), Search: search.New(d.API), Webhooks: hooks.NewEndpoints(webhook.New(d.API), hooks.EndpointsConfig{}),
+		Admit: d.limiter.AdmitAddress, Authorize: d.authorize, Subscribe: d.hub.Subscribe, Nudge: func(context.Context, string) { d.hub.Wake() },
 		Token: d.auth.TokenHandler(httpd.WriteError), MaxBody: maxBody, MaxFile: maxFile, Version: "test",
 	}, mux)
 	d.graphql = resolvers.NewHandler(resolvers.Deps{
-		Documents: document.New(d.API), Jobs: job.New(d.API), Payloads: app.NewPayloads(job.New(d.API), o.keys, nil), Nudge: func(string) {},
+		Documents: document.New(d.API), Jobs: job.New(d.API), Payloads: app.NewPayloads(job.New(d.API), o.keys, nil), Nudge: func(context.Context, string) {},
 	},
 		resolvers.HandlerConfig{MaxBody: maxBody, Log: zerolog.Nop()})
 	mux.HandleFunc("/graphql", func(w http.ResponseWriter, r *http.Request) {

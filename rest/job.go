@@ -61,7 +61,7 @@ func (a *API) jobs() {
 			if err != nil {
 				return nil, err
 			}
-			a.Nudge(jobsReady)
+			a.Nudge(ctx, jobsReady)
 			return &jobAnswer{jobOf(j)}, nil
 		})
 	handle(a, "jobs:read", operation("Jobs", http.MethodGet, "/jobs", "listJobs", "List jobs", http.StatusOK, 400),

@@ -42,6 +42,5 @@ func once[I, O any](ctx context.Context, a *API, name string, in *I, fn func(con
 		out = new(O)
 		return out, json.Unmarshal(kept, out)
 	}
-	a.NudgeAll() // what was told before the commit found nothing
 	return out, nil
 }

@@ -46,10 +46,8 @@ type Config struct {
 	Authorize func(w http.ResponseWriter, r *http.Request, c auth.Credentials) (s tenant.Scope, until time.Time, ok bool)
 	// Subscribe subscribes the context's tenant to the changes of its jobs; see realtime.Hub.
 	Subscribe func(ctx context.Context, keep func(*job.Event) bool, after string) (*realtime.Subscription[*job.Event], error)
-	// Nudge tells workers and subscribers, after a commit, that there is something new on a channel.
-	Nudge func(channel string)
-	// NudgeAll tells it on all channels.
-	NudgeAll func()
+	// Nudge tells workers and subscribers that there is something new on a channel, once what was done with ctx is committed.
+	Nudge func(ctx context.Context, channel string)
 	// Token answers POST /auth/token.
 	Token http.Handler
 

@@ -22,15 +22,15 @@ const TestMargin = 5 * time.Second
 // EndpointsConfig is what Endpoints works with. Zero values take the defaults named here.
 type EndpointsConfig struct {
 	Guard    Guard
-	Nudge    func()        // tells dispatchers that something may be due; default nobody is told
-	Patience time.Duration // how long Test waits for the outcome; default 20 s
-	Circuit  int           // as the Dispatcher's; default DefaultCircuit
+	Nudge    func(ctx context.Context) // tells dispatchers, after the commit, that something may be due; default nobody is told
+	Patience time.Duration             // how long Test waits for the outcome; default 20 s
+	Circuit  int                       // as the Dispatcher's; default DefaultCircuit
 }
 
 // NewEndpoints returns Endpoints.
 func NewEndpoints(r *webhook.Repo, c EndpointsConfig) *Endpoints {
 	if c.Nudge == nil {
-		c.Nudge = func() {}
+		c.Nudge = func(context.Context) {}
 	}
 	c.Patience, c.Circuit = or(c.Patience, 20*time.Second), or(c.Circuit, DefaultCircuit)
 	return &Endpoints{Repo: r, cfg: c}
@@ -52,7 +52,7 @@ func (e *Endpoints) Set(ctx context.Context, url string) (_ webhook.Endpoint, se
 		secret = ""
 	}
 	if err == nil {
-		e.cfg.Nudge()
+		e.cfg.Nudge(ctx)
 	}
 	return out, secret, err
 }
@@ -88,7 +88,7 @@ func (e *Endpoints) Update(ctx context.Context, id uuid.UUID, p webhook.Params) 
 	}
 	out, err := e.Repo.Update(ctx, id, p)
 	if err == nil {
-		e.cfg.Nudge()
+		e.cfg.Nudge(ctx)
 	}
 	return out, err
 }
@@ -124,7 +124,7 @@ func (e *Endpoints) Redeliver(ctx context.Context, id int64) (webhook.Delivery, 
 	if err := e.Repo.Redeliver(ctx, id); err != nil {
 		return webhook.Delivery{}, err
 	}
-	e.cfg.Nudge()
+	e.cfg.Nudge(ctx)
 	return e.Delivery(ctx, id)
 }
 
@@ -132,7 +132,7 @@ func (e *Endpoints) Redeliver(ctx context.Context, id int64) (webhook.Delivery, 
 func (e *Endpoints) RedeliverMany(ctx context.Context, p webhook.RedeliverParams) (int, error) {
 	n, err := e.Repo.RedeliverMany(ctx, p)
 	if n > 0 {
-		e.cfg.Nudge()
+		e.cfg.Nudge(ctx)
 	}
 	return n, err
 }
@@ -152,7 +152,7 @@ func (e *Endpoints) Test(ctx context.Context, endpoint *uuid.UUID) (webhook.Deli
 	if err != nil {
 		return webhook.Delivery{}, err
 	}
-	e.cfg.Nudge()
+	e.cfg.Nudge(ctx)
 	waiting, cancel := context.WithTimeout(ctx, e.cfg.Patience)
 	defer cancel()
 	for gap := 10 * time.Millisecond; ; gap = min(2*gap, 250*time.Millisecond) {
