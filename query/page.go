@@ -153,6 +153,21 @@ type Info struct {
 	HasNext, HasPrevious bool
 }
 
+// Fetch reads one page: it checks p, has rows read those of its window, whose condition and order go into the statement, and
+// cuts them down to the page. The errors are those of w, with Window's, and of rows.
+func Fetch[T any](w *Where, p Page, o Order, rows func(win Window) ([]T, error)) ([]T, Info, error) {
+	win := p.Window(w, o)
+	if err := w.Err(); err != nil {
+		return nil, Info{}, err
+	}
+	list, err := rows(win)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	page, info := Result(win, list)
+	return page, info, nil
+}
+
 // Result cuts the rows a Window fetched down to its page, in the list's order.
 func Result[T any](win Window, rows []T) ([]T, Info) {
 	more := len(rows) > win.Size

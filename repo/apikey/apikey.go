@@ -199,21 +199,14 @@ func (r *Repo) Page(ctx context.Context, p query.Page) ([]Key, query.Info, error
 		return nil, query.Info{}, err
 	}
 	w := query.NewWhere(s.TenantID)
-	win := p.Window(w, newest())
-	if err := w.Err(); err != nil {
-		return nil, query.Info{}, err
-	}
-	rows, err := db.List[Key](ctx, db.Read(r.db), `
-		-- name: apikey.Page
-		SELECT`+columns+`
-		FROM api_keys
-		WHERE `+query.And("tenant_id = $1", win.Where)+`
-		`+win.OrderBy, w.Args()...)
-	if err != nil {
-		return nil, query.Info{}, err
-	}
-	page, info := query.Result(win, rows)
-	return page, info, nil
+	return query.Fetch(w, p, newest(), func(win query.Window) ([]Key, error) {
+		return db.List[Key](ctx, db.Read(r.db), `
+			-- name: apikey.Page
+			SELECT`+columns+`
+			FROM api_keys
+			WHERE `+query.And("tenant_id = $1", win.Where)+`
+			`+win.OrderBy, w.Args()...)
+	})
 }
 
 // Cursor returns the place of a key in Page, for Page.After.

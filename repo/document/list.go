@@ -82,36 +82,31 @@ func (r *Repo) List(ctx context.Context, p ListParams) (Page, error) {
 	}
 	w := query.NewWhere(s.TenantID)
 	cond := p.Filter.where(w)
-	win := p.Page.Window(w, p.Order)
-	if err := w.Err(); err != nil {
-		return Page{}, err
-	}
 	page := Page{Order: p.Order}
-	if p.Authors {
-		rows, err := db.List[withAuthor](ctx, db.Read(r.db), `
-		-- name: document.ListWithAuthors
-		SELECT `+columns+`, u.email::text AS author_email, u.created_at AS author_created_at
-		FROM documents d
-		JOIN app_users u ON u.tenant_id = d.tenant_id AND u.id = d.author_id
-		WHERE `+query.And("d.tenant_id = $1", cond, win.Where)+`
-		`+win.OrderBy, w.Args()...)
-		if err != nil {
-			return Page{}, err
-		}
-		rows, page.Info = query.Result(win, rows)
-		page.Documents, page.Authors = make([]Document, len(rows)), make([]Author, len(rows))
-		for i := range rows {
-			page.Documents[i], page.Authors[i] = rows[i].Document, rows[i].author
-		}
-		return page, nil
+	if !p.Authors {
+		page.Documents, page.Info, err = query.Fetch(w, p.Page, p.Order, func(win query.Window) ([]Document, error) {
+			return db.List[Document](ctx, db.Read(r.db), `
+				-- name: document.List
+				SELECT `+columns+`
+				FROM documents d
+				WHERE `+query.And("d.tenant_id = $1", cond, win.Where)+`
+				`+win.OrderBy, w.Args()...)
+		})
+		return page, err
 	}
-	rows, err := db.List[Document](ctx, db.Read(r.db), `
-		-- name: document.List
-		SELECT `+columns+`
-		FROM documents d
-		WHERE `+query.And("d.tenant_id = $1", cond, win.Where)+`
-		`+win.OrderBy, w.Args()...)
-	page.Documents, page.Info = query.Result(win, rows)
+	rows, info, err := query.Fetch(w, p.Page, p.Order, func(win query.Window) ([]withAuthor, error) {
+		return db.List[withAuthor](ctx, db.Read(r.db), `
+			-- name: document.ListWithAuthors
+			SELECT `+columns+`, u.email::text AS author_email, u.created_at AS author_created_at
+			FROM documents d
+			JOIN app_users u ON u.tenant_id = d.tenant_id AND u.id = d.author_id
+			WHERE `+query.And("d.tenant_id = $1", cond, win.Where)+`
+			`+win.OrderBy, w.Args()...)
+	})
+	page.Documents, page.Authors, page.Info = make([]Document, len(rows)), make([]Author, len(rows)), info
+	for i := range rows {
+		page.Documents[i], page.Authors[i] = rows[i].Document, rows[i].author
+	}
 	return page, err
 }
 

@@ -58,21 +58,15 @@ func (r *Repo) List(ctx context.Context, p ListParams) (Page, error) {
 	}
 	w := query.NewWhere(s.TenantID)
 	cond := p.Filter.where(w)
-	win := p.Page.Window(w, p.Order)
-	if err := w.Err(); err != nil {
-		return Page{}, err
-	}
-	rows, err := db.List[File](ctx, db.Read(r.db), `
-		-- name: file.List
-		SELECT `+columns+`
-		FROM files f
-		WHERE `+query.And("f.tenant_id = $1", cond, win.Where)+`
-		`+win.OrderBy, w.Args()...)
-	if err != nil {
-		return Page{}, err
-	}
-	files, info := query.Result(win, rows)
-	return Page{Files: files, Info: info, Order: p.Order}, nil
+	files, info, err := query.Fetch(w, p.Page, p.Order, func(win query.Window) ([]File, error) {
+		return db.List[File](ctx, db.Read(r.db), `
+			-- name: file.List
+			SELECT `+columns+`
+			FROM files f
+			WHERE `+query.And("f.tenant_id = $1", cond, win.Where)+`
+			`+win.OrderBy, w.Args()...)
+	})
+	return Page{Files: files, Info: info, Order: p.Order}, err
 }
 
 // Count returns how many files a filter lets through. It is errs.Validation naming a field of the filter.

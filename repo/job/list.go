@@ -59,21 +59,15 @@ func (r *Repo) List(ctx context.Context, p ListParams) (Page, error) {
 	}
 	w := query.NewWhere(s.TenantID)
 	cond := p.Filter.where(w)
-	win := p.Page.Window(w, p.Order)
-	if err := w.Err(); err != nil {
-		return Page{}, err
-	}
-	rows, err := db.List[Job](ctx, db.Read(r.db), `
-		-- name: job.List
-		SELECT `+columns+`
-		FROM jobs j
-		WHERE `+query.And("j.tenant_id = $1", cond, win.Where)+`
-		`+win.OrderBy, w.Args()...)
-	if err != nil {
-		return Page{}, err
-	}
-	jobs, info := query.Result(win, rows)
-	return Page{Jobs: jobs, Info: info, Order: p.Order}, nil
+	jobs, info, err := query.Fetch(w, p.Page, p.Order, func(win query.Window) ([]Job, error) {
+		return db.List[Job](ctx, db.Read(r.db), `
+			-- name: job.List
+			SELECT `+columns+`
+			FROM jobs j
+			WHERE `+query.And("j.tenant_id = $1", cond, win.Where)+`
+			`+win.OrderBy, w.Args()...)
+	})
+	return Page{Jobs: jobs, Info: info, Order: p.Order}, err
 }
 
 // Count returns how many jobs a filter lets through. It is Validation naming a field of the filter.

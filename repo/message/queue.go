@@ -102,21 +102,14 @@ func (r *Repo) ListQueues(ctx context.Context, p query.Page) ([]Queue, query.Inf
 		return nil, query.Info{}, err
 	}
 	w := query.NewWhere(scope.TenantID)
-	win := p.Window(w, byName())
-	if err := w.Err(); err != nil {
-		return nil, query.Info{}, err
-	}
-	rows, err := db.List[Queue](ctx, db.Read(r.db), `
-		-- name: message.ListQueues
-		SELECT `+queueColumns+`
-		FROM message_queues
-		WHERE `+query.And("tenant_id = $1", win.Where)+`
-		`+win.OrderBy, w.Args()...)
-	if err != nil {
-		return nil, query.Info{}, err
-	}
-	page, info := query.Result(win, rows)
-	return page, info, nil
+	return query.Fetch(w, p, byName(), func(win query.Window) ([]Queue, error) {
+		return db.List[Queue](ctx, db.Read(r.db), `
+			-- name: message.ListQueues
+			SELECT `+queueColumns+`
+			FROM message_queues
+			WHERE `+query.And("tenant_id = $1", win.Where)+`
+			`+win.OrderBy, w.Args()...)
+	})
 }
 
 // QueueMetrics counts what is in queues, one Metrics for each that is there. It reads all their messages.

@@ -78,25 +78,18 @@ func (r *Repo) ListSynonyms(ctx context.Context, p query.Page) ([]Synonyms, quer
 		return nil, query.Info{}, err
 	}
 	w := query.NewWhere(s.TenantID)
-	win := p.Window(w, byTerm())
-	if err := w.Err(); err != nil {
-		return nil, query.Info{}, err
-	}
-	rows, err := db.List[Synonyms](ctx, db.Read(r.db), `
-		-- name: searchsettings.ListSynonyms
-		SELECT id,
-		       term,
-		       synonyms,
-		       created_at,
-		       updated_at
-		FROM search_synonyms
-		WHERE `+query.And("tenant_id = $1", win.Where)+`
-		`+win.OrderBy, w.Args()...)
-	if err != nil {
-		return nil, query.Info{}, err
-	}
-	page, info := query.Result(win, rows)
-	return page, info, nil
+	return query.Fetch(w, p, byTerm(), func(win query.Window) ([]Synonyms, error) {
+		return db.List[Synonyms](ctx, db.Read(r.db), `
+			-- name: searchsettings.ListSynonyms
+			SELECT id,
+			       term,
+			       synonyms,
+			       created_at,
+			       updated_at
+			FROM search_synonyms
+			WHERE `+query.And("tenant_id = $1", win.Where)+`
+			`+win.OrderBy, w.Args()...)
+	})
 }
 
 // RemoveSynonyms takes the synonyms of a term away and returns them. It is errs.NotFound when it has none.

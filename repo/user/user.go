@@ -143,24 +143,17 @@ func (r *Repo) List(ctx context.Context, p query.Page) ([]User, query.Info, erro
 		return nil, query.Info{}, err
 	}
 	w := query.NewWhere(s.TenantID)
-	win := p.Window(w, newest())
-	if err := w.Err(); err != nil {
-		return nil, query.Info{}, err
-	}
-	rows, err := db.List[User](ctx, db.Read(r.db), `
-		-- name: user.List
-		SELECT id,
-		       tenant_id,
-		       email::text AS email,
-		       created_at
-		FROM app_users
-		WHERE `+query.And("tenant_id = $1", win.Where)+`
-		`+win.OrderBy, w.Args()...)
-	if err != nil {
-		return nil, query.Info{}, err
-	}
-	page, info := query.Result(win, rows)
-	return page, info, nil
+	return query.Fetch(w, p, newest(), func(win query.Window) ([]User, error) {
+		return db.List[User](ctx, db.Read(r.db), `
+			-- name: user.List
+			SELECT id,
+			       tenant_id,
+			       email::text AS email,
+			       created_at
+			FROM app_users
+			WHERE `+query.And("tenant_id = $1", win.Where)+`
+			`+win.OrderBy, w.Args()...)
+	})
 }
 
 // Update changes a user's address. It is errs.NotFound when the tenant has none with this id, and errs.Validation or

@@ -107,22 +107,16 @@ func (r *Repo) Deliveries(ctx context.Context, p query.Page, f *DeliveryFilter, 
 	}
 	w := query.NewWhere(s.TenantID)
 	cond := f.where(w)
-	win := p.Window(w, order)
-	if err := w.Err(); err != nil {
-		return DeliveryPage{}, err
-	}
-	rows, err := db.List[Delivery](ctx, db.Read(r.db), `
-		-- name: webhook.Deliveries
-		SELECT `+deliveryColumns+`
-		FROM webhook_deliveries d
-		JOIN core.outbox o ON o.id = d.event_id
-		WHERE `+query.And("d.tenant_id = $1", cond, win.Where)+`
-		`+win.OrderBy, w.Args()...)
-	if err != nil {
-		return DeliveryPage{}, err
-	}
-	page, info := query.Result(win, rows)
-	return DeliveryPage{Deliveries: page, Info: info, Order: order}, nil
+	page, info, err := query.Fetch(w, p, order, func(win query.Window) ([]Delivery, error) {
+		return db.List[Delivery](ctx, db.Read(r.db), `
+			-- name: webhook.Deliveries
+			SELECT `+deliveryColumns+`
+			FROM webhook_deliveries d
+			JOIN core.outbox o ON o.id = d.event_id
+			WHERE `+query.And("d.tenant_id = $1", cond, win.Where)+`
+			`+win.OrderBy, w.Args()...)
+	})
+	return DeliveryPage{Deliveries: page, Info: info, Order: order}, err
 }
 
 // CountDeliveries returns how many deliveries a filter lets through. It is errs.Validation naming a field of the filter.

@@ -222,21 +222,14 @@ func (r *Repo) List(ctx context.Context, p query.Page) ([]Endpoint, query.Info, 
 		return nil, query.Info{}, err
 	}
 	w := query.NewWhere(s.TenantID)
-	win := p.Window(w, newestFirst())
-	if err := w.Err(); err != nil {
-		return nil, query.Info{}, err
-	}
-	rows, err := db.List[Endpoint](ctx, db.Read(r.db), `
-		-- name: webhook.List
-		SELECT `+columns+`
-		FROM webhook_endpoints
-		WHERE `+query.And("tenant_id = $1", win.Where)+`
-		`+win.OrderBy, w.Args()...)
-	if err != nil {
-		return nil, query.Info{}, err
-	}
-	page, info := query.Result(win, rows)
-	return page, info, nil
+	return query.Fetch(w, p, newestFirst(), func(win query.Window) ([]Endpoint, error) {
+		return db.List[Endpoint](ctx, db.Read(r.db), `
+			-- name: webhook.List
+			SELECT `+columns+`
+			FROM webhook_endpoints
+			WHERE `+query.And("tenant_id = $1", win.Where)+`
+			`+win.OrderBy, w.Args()...)
+	})
 }
 
 // Cursor returns the place of an endpoint in List, for Page.After.
