@@ -47,10 +47,10 @@ BEGIN
         q, format(taken, q)) USING v_now, qty, v_now + make_interval(secs => vt);
 END $$;
 
--- _in_order is the SQL of each open group's visible messages from its first one on, up to the next hidden one; %1$I is the table.
-CREATE OR REPLACE FUNCTION pgmq._in_order() RETURNS text
+-- _in_order(order) is the SQL of each open group's visible messages from its first one on, up to the next hidden one; %1$I is the table.
+CREATE OR REPLACE FUNCTION pgmq._in_order(by text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT $q$
+    SELECT 'SELECT v.msg_id, o.rank, v.layer, row_number() OVER (ORDER BY ' || by || $q$) AS place
         FROM open o
         CROSS JOIN LATERAL (
             SELECT w.msg_id, w.layer
@@ -60,68 +60,48 @@ LANGUAGE sql IMMUTABLE AS $$
                 WHERE coalesce(m.headers ->> 'x-pgmq-group', '_default_fifo_group') = o.grp
                 ORDER BY m.msg_id
                 LIMIT $2) w
-            WHERE w.unbroken) v$q$
+            WHERE w.unbroken) v
+        ORDER BY place
+        LIMIT $2$q$
 $$;
 
 -- read_grouped(queue, vt, qty) fills up from the group with the oldest message, then from the next one.
 CREATE OR REPLACE FUNCTION pgmq.read_grouped(queue_name text, vt integer, qty integer) RETURNS SETOF pgmq.message_record
-LANGUAGE plpgsql AS $$
-BEGIN
-    RETURN QUERY SELECT * FROM pgmq._read_groups(queue_name, vt, qty,
-        'SELECT v.msg_id, o.rank, v.layer, row_number() OVER (ORDER BY o.rank, v.layer) AS place' || pgmq._in_order() || ' ORDER BY place LIMIT $2');
-END $$;
+LANGUAGE sql AS $$ SELECT * FROM pgmq._read_groups(queue_name, vt, qty, pgmq._in_order('o.rank, v.layer')) $$;
 
 -- read_grouped_rr(queue, vt, qty) takes one of each group in turn.
 CREATE OR REPLACE FUNCTION pgmq.read_grouped_rr(queue_name text, vt integer, qty integer) RETURNS SETOF pgmq.message_record
-LANGUAGE plpgsql AS $$
-BEGIN
-    RETURN QUERY SELECT * FROM pgmq._read_groups(queue_name, vt, qty,
-        'SELECT v.msg_id, o.rank, v.layer, row_number() OVER (ORDER BY v.layer, o.rank) AS place' || pgmq._in_order() || ' ORDER BY place LIMIT $2');
-END $$;
+LANGUAGE sql AS $$ SELECT * FROM pgmq._read_groups(queue_name, vt, qty, pgmq._in_order('v.layer, o.rank')) $$;
 
 -- read_grouped_head(queue, vt, qty) takes the first message of each group and no other.
 CREATE OR REPLACE FUNCTION pgmq.read_grouped_head(queue_name text, vt integer, qty integer) RETURNS SETOF pgmq.message_record
+LANGUAGE sql AS $$
+    SELECT * FROM pgmq._read_groups(queue_name, vt, qty, 'SELECT o.first AS msg_id, o.rank, 1 AS layer, o.rank AS place FROM open o ORDER BY place LIMIT $2')
+$$;
+
+-- _poll(function, queue, vt, qty, seconds, interval) calls one of them until there is something or the time is over.
+CREATE OR REPLACE FUNCTION pgmq._poll(call text, queue_name text, vt integer, qty integer, max_poll_seconds integer, poll_interval_ms integer)
+RETURNS SETOF pgmq.message_record
 LANGUAGE plpgsql AS $$
+DECLARE
+    v_end timestamptz := clock_timestamp() + make_interval(secs => max_poll_seconds);
+    n bigint := 0;
 BEGIN
-    RETURN QUERY SELECT * FROM pgmq._read_groups(queue_name, vt, qty, 
-        'SELECT o.first AS msg_id, o.rank, 1 AS layer, o.rank AS place FROM open o ORDER BY place LIMIT $2');
+    WHILE n = 0 AND clock_timestamp() < v_end LOOP
+        RETURN QUERY EXECUTE format('SELECT * FROM pgmq.%I($1, $2, $3)', call) USING queue_name, vt, qty;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        PERFORM pg_sleep(poll_interval_ms / 1000.0) WHERE n = 0;
+    END LOOP;
 END $$;
 
 CREATE OR REPLACE FUNCTION pgmq.read_grouped_with_poll(queue_name text, vt integer, qty integer, max_poll_seconds integer DEFAULT 5,
     poll_interval_ms integer DEFAULT 100) RETURNS SETOF pgmq.message_record
-LANGUAGE plpgsql AS $$
-DECLARE
-    v_end timestamptz := clock_timestamp() + make_interval(secs => max_poll_seconds);
-BEGIN
-    WHILE clock_timestamp() < v_end LOOP
-        RETURN QUERY SELECT * FROM pgmq.read_grouped(queue_name, vt, qty);
-        EXIT WHEN FOUND;
-        PERFORM pg_sleep(poll_interval_ms / 1000.0);
-    END LOOP;
-END $$;
+LANGUAGE sql AS $$ SELECT * FROM pgmq._poll('read_grouped', queue_name, vt, qty, max_poll_seconds, poll_interval_ms) $$;
 
 CREATE OR REPLACE FUNCTION pgmq.read_grouped_rr_with_poll(queue_name text, vt integer, qty integer, max_poll_seconds integer DEFAULT 5,
     poll_interval_ms integer DEFAULT 100) RETURNS SETOF pgmq.message_record
-LANGUAGE plpgsql AS $$
-DECLARE
-    v_end timestamptz := clock_timestamp() + make_interval(secs => max_poll_seconds);
-BEGIN
-    WHILE clock_timestamp() < v_end LOOP
-        RETURN QUERY SELECT * FROM pgmq.read_grouped_rr(queue_name, vt, qty);
-        EXIT WHEN FOUND;
-        PERFORM pg_sleep(poll_interval_ms / 1000.0);
-    END LOOP;
-END $$;
+LANGUAGE sql AS $$ SELECT * FROM pgmq._poll('read_grouped_rr', queue_name, vt, qty, max_poll_seconds, poll_interval_ms) $$;
 
 CREATE OR REPLACE FUNCTION pgmq.read_grouped_head_with_poll(queue_name text, vt integer, qty integer, max_poll_seconds integer DEFAULT 5,
     poll_interval_ms integer DEFAULT 100) RETURNS SETOF pgmq.message_record
-LANGUAGE plpgsql AS $$
-DECLARE
-    v_end timestamptz := clock_timestamp() + make_interval(secs => max_poll_seconds);
-BEGIN
-    WHILE clock_timestamp() < v_end LOOP
-        RETURN QUERY SELECT * FROM pgmq.read_grouped_head(queue_name, vt, qty);
-        EXIT WHEN FOUND;
-        PERFORM pg_sleep(poll_interval_ms / 1000.0);
-    END LOOP;
-END $$;
+LANGUAGE sql AS $$ SELECT * FROM pgmq._poll('read_grouped_head', queue_name, vt, qty, max_poll_seconds, poll_interval_ms) $$;
