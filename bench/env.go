@@ -53,7 +53,7 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 	}
 	b := &bench{options: o, dir: dir, report: report{started: time.Now()}}
 	b.cluster, err = cluster.Start(ctx, cluster.Options{
-		Dir: filepath.Join(dir, "pg"), Log: zerolog.Nop(),
+		BinDir: os.Getenv("PG_BIN"), Dir: filepath.Join(dir, "pg"), Log: zerolog.Nop(), //nolint:forbidigo // the same name as the program's
 		// What is measured is warm: it fits, as it would on a server that has a quarter of its memory for it.
 		Settings: map[string]string{"shared_buffers": "2GB"},
 	})
