@@ -648,12 +648,11 @@ CREATE TABLE webhook_deliveries (
 ) WITH (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_cost_delay=0);
 CREATE INDEX ix_webhook_deliveries_created ON public.webhook_deliveries USING btree (tenant_id, created_at DESC, id DESC);
 CREATE INDEX ix_webhook_deliveries_dead ON public.webhook_deliveries USING btree (tenant_id, created_at DESC, id DESC) WHERE (status = 'dead'::text);
-CREATE INDEX ix_webhook_deliveries_due ON public.webhook_deliveries USING btree (tenant_id, endpoint_id, next_attempt_at, id) WHERE (status = 'pending'::text);
+CREATE INDEX ix_webhook_deliveries_due ON public.webhook_deliveries USING btree (tenant_id, endpoint_id, is_test, next_attempt_at, id) WHERE (status = 'pending'::text);
 CREATE INDEX ix_webhook_deliveries_endpoint ON public.webhook_deliveries USING btree (tenant_id, endpoint_id, created_at DESC, id DESC);
 CREATE INDEX ix_webhook_deliveries_event ON public.webhook_deliveries USING btree (event_id);
-CREATE INDEX ix_webhook_deliveries_head ON public.webhook_deliveries USING btree (tenant_id, endpoint_id, id) WHERE (status = 'pending'::text);
-CREATE INDEX ix_webhook_deliveries_leased ON public.webhook_deliveries USING btree (tenant_id, endpoint_id) WHERE (lease_id IS NOT NULL);
-CREATE INDEX ix_webhook_deliveries_tests ON public.webhook_deliveries USING btree (tenant_id, endpoint_id) WHERE (is_test AND (status = 'pending'::text));
+CREATE INDEX ix_webhook_deliveries_head ON public.webhook_deliveries USING btree (tenant_id, endpoint_id, event_id, id) WHERE ((status = 'pending'::text) AND (NOT is_test));
+CREATE INDEX ix_webhook_deliveries_leased ON public.webhook_deliveries USING btree (tenant_id, endpoint_id, lease_id) WHERE (lease_id IS NOT NULL);
 CREATE UNIQUE INDEX webhook_deliveries_id_key ON public.webhook_deliveries USING btree (id);
 ALTER TABLE webhook_deliveries ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY p_webhook_deliveries_owner ON webhook_deliveries TO stackforge_owner
@@ -1437,7 +1436,7 @@ FUNCTION claim_jobs(p_worker_id uuid, p_types text[], p_limit integer) RETURNS S
     -- plpgsql, volatile, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by app_worker
 
 FUNCTION claim_webhook_deliveries(p_limit integer, p_per_endpoint integer, p_lease interval, p_circuit integer) RETURNS TABLE(id bigint, lease_id bigint, tenant_id uuid, endpoint_id uuid, event_id bigint, event text, is_test boolean, tries integer, url text, body text, secrets text[])
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by app_worker
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off, SET enable_bitmapscan=off, SET enable_sort=off, SET enable_incremental_sort=off, SET enable_hashjoin=off, SET enable_mergejoin=off, SET enable_material=off; may be called by app_worker
 
 FUNCTION cleanup_files(p_tenant_id uuid, p_older_than_hours integer) RETURNS bigint
     -- sql, volatile; may be called by app_worker
@@ -1632,7 +1631,7 @@ FUNCTION finish_tenant_import(p_tenant_id uuid) RETURNS void
     -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
 
 FUNCTION finish_webhook_deliveries(p_results jsonb, p_circuit integer, p_cooldown interval, p_longest interval) RETURNS SETOF bigint
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off; may be called by app_worker
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off, SET enable_bitmapscan=off, SET enable_hashjoin=off, SET enable_mergejoin=off, SET enable_material=off; may be called by app_worker
 
 FUNCTION finished_partitions(p_before timestamp with time zone) RETURNS TABLE(name text)
     -- sql, stable, SET search_path=public, pg_temp; may be called by the owner only

@@ -96,13 +96,15 @@ type Dispatcher struct {
 	deps   Deps
 	limits webhook.Limits
 	wake   chan struct{} // something may be due
-	freed  chan struct{} // a send has ended
-	done   chan ended
+	done   chan ended    // has room for all sends
 	busy   atomic.Int64
 	counts struct{ delivered, failed, dead, refused atomic.Int64 }
 	stats  atomic.Pointer[webhook.Stats]
-	empty  int // claims in a row that got nothing
-	last   time.Time
+
+	// Of the loop.
+	empty    int       // claims in a row that got nothing
+	failures int       // and that failed
+	last     time.Time // of a claim
 }
 
 // ended is an attempt that is not recorded yet.
@@ -116,7 +118,7 @@ type ended struct {
 func NewDispatcher(c Config, d Deps) *Dispatcher {
 	c.defaults()
 	return &Dispatcher{
-		cfg: c, deps: d, wake: make(chan struct{}, 1), freed: make(chan struct{}, 1), done: make(chan ended, c.Concurrency),
+		cfg: c, deps: d, wake: make(chan struct{}, 1), done: make(chan ended, c.Concurrency),
 		// The lease outlives the request and the recording of its end by far.
 		limits: webhook.Limits{PerEndpoint: c.PerEndpoint, Lease: c.Timeout + margin, Circuit: c.Circuit, Cooldown: c.Cooldown, Longest: c.Longest},
 	}
@@ -176,67 +178,84 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	work := context.WithoutCancel(ctx)
 	sends, cancel := context.WithCancel(work)
 	defer cancel()
-	var sending, recording sync.WaitGroup
-	recording.Go(func() { d.record(work) })
-	recording.Go(func() { d.sample(ctx) })
-	d.loop(ctx, work, sends, &sending)
+	var sampling sync.WaitGroup
+	sampling.Go(func() { d.sample(ctx) })
+	d.loop(ctx, work, sends)
 	grace := time.AfterFunc(d.cfg.Grace, cancel)
 	defer grace.Stop()
-	sending.Wait()
-	close(d.done)
-	recording.Wait()
+	for d.InFlight() > 0 {
+		d.record(work, <-d.done)
+	}
+	sampling.Wait()
 }
 
-// loop claims as much as there is room for. A claim that got as many as it asked for is followed by another; otherwise it
-// waits for a wake-up or the poll.
-func (d *Dispatcher) loop(ctx, work, sends context.Context, sending *sync.WaitGroup) {
+// loop records what has ended and claims as much as there is room for, one after the other: both lock the endpoints, and a
+// claim passes over those that are locked. Records of attempts gather while a claim is under way, and are followed by a
+// claim, since their endpoints have room again. So is a claim that got as many as it asked for. Otherwise it waits for a
+// wake-up or the poll.
+func (d *Dispatcher) loop(ctx, work, sends context.Context) {
 	poll := time.NewTimer(0)
 	defer poll.Stop()
-	due, failures := false, 0
-	for ctx.Err() == nil {
-		room := d.cfg.Concurrency - d.InFlight()
-		if !due || room <= 0 {
-			select {
-			case <-ctx.Done():
-			case <-d.wake:
-				due = true
-			case <-d.deps.Wake:
-				due = true
-			case <-d.freed:
-			case <-poll.C:
-				due = true
+	due := false
+	for {
+		var now <-chan time.Time
+		if due && d.room() > 0 {
+			now = time.After(d.calm())
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.wake:
+			due = true
+			continue
+		case <-d.deps.Wake:
+			due = true
+			continue
+		case <-poll.C:
+			due = true
+			continue
+		case e := <-d.done:
+			d.record(work, e)
+			if due = true; d.room() == 0 || d.calm() > 0 {
+				continue
 			}
-			continue
+		case <-now:
 		}
-		d.calm(ctx)
-		claimed := time.Now()
-		list, err := d.deps.Queue.Claim(work, room, d.limits)
+		due = d.claim(ctx, work, sends)
 		poll.Reset(d.cfg.Poll)
-		if err != nil {
-			failures++
-			d.failing("claim", err, failures)
-			pause(ctx, failures)
-			continue
-		}
-		failures, d.last = 0, time.Now()
-		if d.empty++; len(list) > 0 {
-			d.empty = 0
-		}
-		due = len(list) == room
-		for _, o := range list {
-			d.busy.Add(1)
-			sending.Go(func() { d.send(sends, o, claimed) })
-		}
 	}
 }
 
-// calm holds a claim back when the last ones got nothing and one follows the other: jobs end by the thousand at tenants that
-// have no endpoint, and each batch of ends wakes this process.
-func (d *Dispatcher) calm(ctx context.Context) {
-	gap := min(time.Millisecond<<min(d.empty, 6), 50*time.Millisecond)
-	if rest := gap - time.Since(d.last); d.empty > 0 && rest > 0 {
-		sleep(ctx, rest)
+func (d *Dispatcher) room() int { return d.cfg.Concurrency - d.InFlight() }
+
+// claim starts to send what is due, and reports whether there may be more.
+func (d *Dispatcher) claim(ctx, work, sends context.Context) bool {
+	room, claimed := d.room(), time.Now()
+	list, err := d.deps.Queue.Claim(work, room, d.limits)
+	if err != nil {
+		d.failures++
+		d.failing("claim", err, d.failures)
+		pause(ctx, d.failures)
+		return true
 	}
+	d.failures, d.last = 0, time.Now()
+	if d.empty++; len(list) > 0 {
+		d.empty = 0
+	}
+	d.busy.Add(int64(len(list)))
+	for _, o := range list {
+		go d.send(sends, o, claimed)
+	}
+	return len(list) == room
+}
+
+// calm is for how long a claim is held back because the last ones got nothing: jobs end by the thousand at tenants that have
+// no endpoint, and each batch of ends wakes this process.
+func (d *Dispatcher) calm() time.Duration {
+	if d.empty == 0 {
+		return 0
+	}
+	return min(time.Millisecond<<min(d.empty, 6), 50*time.Millisecond) - time.Since(d.last)
 }
 
 // send makes one attempt.
@@ -283,26 +302,19 @@ func (d *Dispatcher) judge(o webhook.Outgoing, a Answer) webhook.Result {
 // maxBatch bounds the attempts recorded by one statement.
 const maxBatch = 200
 
-// record writes how attempts ended: those that end while a statement is under way go together with the next.
-func (d *Dispatcher) record(ctx context.Context) {
-	for first := range d.done {
-		batch := []ended{first}
-		for len(batch) < maxBatch {
-			select {
-			case e, ok := <-d.done:
-				if ok {
-					batch = append(batch, e)
-					continue
-				}
-			default:
-			}
-			break
+// record writes how an attempt ended, together with the others that have ended by now.
+func (d *Dispatcher) record(ctx context.Context, first ended) {
+	batch := []ended{first}
+	for more := true; more && len(batch) < maxBatch; {
+		select {
+		case e := <-d.done:
+			batch = append(batch, e)
+		default:
+			more = false
 		}
-		d.write(ctx, batch)
-		d.busy.Add(-int64(len(batch)))
-		notify(d.freed)
-		d.Wake() // their endpoints have room again
 	}
+	d.write(ctx, batch)
+	d.busy.Add(-int64(len(batch)))
 }
 
 // recordTries bounds how often a batch is offered to a database that does not answer. After that the leases end, and the

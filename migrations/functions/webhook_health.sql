@@ -1,7 +1,7 @@
 -- webhook_health(tenant, window, circuit) is how the tenant's endpoints do: attempts within the window, the share of them that
 -- succeeded (null without any), their times, what waits and since when, and the circuit: closed, open, or half_open when the next
 -- send decides. An endpoint's circuit opens after that many failures in a row.
--- Index: ix_webhook_attempts_endpoint, ix_webhook_deliveries_head, ix_webhook_deliveries_dead.
+-- Index: ix_webhook_attempts_endpoint, ix_webhook_deliveries_due, ix_webhook_deliveries_dead.
 CREATE OR REPLACE FUNCTION webhook_health(p_tenant_id uuid, p_window interval DEFAULT '24 hours', p_circuit int DEFAULT 5)
 RETURNS TABLE (endpoint_id uuid, name text, is_enabled boolean, circuit text, failures int, resume_at timestamptz, attempts bigint,
     successes bigint, success_rate float8, p50_ms float8, p95_ms float8, pending bigint, oldest_pending_at timestamptz, dead bigint,
