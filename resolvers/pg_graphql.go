@@ -59,7 +59,9 @@ func (r *Resolver) passThrough(ctx context.Context, op *graphql.OperationContext
 		out.Errors = append(out.Errors, gqlerror.Wrap(e))
 	}
 	if op.Operation.Operation == ast.Mutation && len(out.Errors) == 0 {
-		r.NudgeAll() // a job or an event may have been written
+		for _, channel := range []string{jobsReady, jobEvents, hooksDue} { // a job or an event may have been written
+			r.Nudge(ctx, channel)
+		}
 	}
 	return out, nil
 }
