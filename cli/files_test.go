@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"stackforge/storage/storagetest"
 )
 
 // uploading is an upload that a test holds in its middle.
@@ -63,6 +65,16 @@ func stored(t *testing.T, dir string) (paths []string, size int64) {
 	return paths, size
 }
 
+// cleanFiles runs the clean-up and returns what it removed.
+func cleanFiles(t *testing.T, w *world, c caller) map[string]int64 {
+	t.Helper()
+	job := c.enqueue(t, "cleanup_files", map[string]any{"older_than_hours": 1})
+	c.awaitJob(t, job, "DONE")
+	var result map[string]int64
+	require.NoError(t, json.Unmarshal([]byte(one[string](t, w, `SELECT result::text FROM jobs WHERE id = $1`, job)), &result))
+	return result
+}
+
 // A server that is killed in the middle of an upload leaves a record that says so and a piece of the object. Nobody can download it, it
 // counts against the quota until the clean-up, and the clean-up of another process removes both.
 func TestUploadKilled(t *testing.T) {
@@ -89,27 +101,51 @@ func TestUploadKilled(t *testing.T) {
 		require.Equal(t, want, status, text)
 		require.NotContains(t, text, "downloadUrl")
 	}
-	clean := func() map[string]int64 {
-		t.Helper()
-		job := c.enqueue(t, "cleanup_files", map[string]any{"older_than_hours": 1})
-		c.awaitJob(t, job, "DONE")
-		var result map[string]int64
-		require.NoError(t, json.Unmarshal([]byte(one[string](t, w, `SELECT result::text FROM jobs WHERE id = $1`, job)), &result))
-		return result
-	}
-	require.Zero(t, clean()["removed"], "it could still be under way")
+	require.Zero(t, cleanFiles(t, w, c)["removed"], "it could still be under way")
 	require.Len(t, list[string](t, w, `SELECT id::text FROM files`), 1)
 
 	w.Exec(t, `UPDATE files SET created_at = created_at - interval '2 hours'`)
 	then := time.Now().Add(-2 * time.Hour)
 	require.NoError(t, os.Chtimes(paths[0], then, then))
-	result := clean()
+	result := cleanFiles(t, w, c)
 	require.EqualValues(t, 1, result["unfinished"])
 	require.Equal(t, result["unfinished"]+result["orphans"], result["removed"])
 	paths, _ = stored(t, dir)
 	require.Empty(t, paths)
 	require.Empty(t, list[string](t, w, `SELECT id::text FROM files`))
 	require.Zero(t, one[int64](t, w, `SELECT bytes_used + files_used FROM tenant_storage`))
+}
+
+// With a bucket what a killed server leaves are parts, which no list of objects shows and the service keeps for ever.
+func TestUploadKilledParts(t *testing.T) {
+	t.Parallel()
+	bucket := storagetest.Start(t)
+	w := newWorld(t)
+	env := w.environ(bucket.Environ()...)
+	first := serveAPI(t, env)
+	u := beginUpload(t, w.caller(first), bytes.Repeat([]byte{0xff, 0x00, 0x01, 0x02}, 12<<18))
+	eventually(t, func() bool {
+		parts := bucket.Parts(t)
+		if len(parts) == 0 {
+			return false
+		}
+		_, size := stored(t, parts[0])
+		return size >= 10<<20
+	}, "two parts")
+	first.kill()
+	require.NoError(t, u.body.Close())
+	require.Error(t, <-u.ended)
+
+	c := w.caller(serveAPI(t, env, "--worker"))
+	require.Zero(t, cleanFiles(t, w, c)["removed"], "it could still be under way")
+	parts := bucket.Parts(t)
+	require.Len(t, parts, 1)
+	w.Exec(t, `UPDATE files SET created_at = created_at - interval '2 hours'`)
+	then := time.Now().Add(-2 * time.Hour)
+	require.NoError(t, os.Chtimes(parts[0], then, then))
+	require.Equal(t, map[string]int64{"removed": 2, "unfinished": 1, "missing": 0, "orphans": 0, "parts": 1}, cleanFiles(t, w, c))
+	require.Empty(t, bucket.Parts(t))
+	require.Zero(t, one[int64](t, w, `SELECT count(*) + (SELECT sum(bytes_used + files_used)::bigint FROM tenant_storage) FROM files`))
 }
 
 // A stop lets an upload end.

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bufio"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -98,6 +99,7 @@ func (f *fileRoutes) upload(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *fileRoutes) uploadForm(w http.ResponseWriter, r *http.Request) {
+	r.Body = &bufferedBody{bufio.NewReaderSize(r.Body, formBuffer), r.Body} // the form's reader takes 4 KiB at a time
 	parts, err := r.MultipartReader()
 	if err != nil {
 		writeFileError(w, r, errs.Wrap(errs.Validation, err, "The body must be multipart/form-data with file and uploaderId."))
@@ -121,6 +123,15 @@ func (f *fileRoutes) uploadForm(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Location", "/files/"+rec.ID.String())
 	writeJSON(w, http.StatusCreated, fileOf(rec))
+}
+
+// formBuffer is how much of a form is read at a time.
+const formBuffer = 64 << 10
+
+// bufferedBody reads a body in larger pieces.
+type bufferedBody struct {
+	*bufio.Reader
+	io.Closer
 }
 
 // form reads a form part by part; nothing of the file is kept.

@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
 )
@@ -25,10 +28,7 @@ type S3 struct {
 	Timeout         time.Duration // of silence; then a request is given up. Default 30 s
 }
 
-// Parts of an upload are held in memory until they are sent, one at a time: 10,000 of them are more than an object may have.
-const partSize = 5 << 20
-
-// tries of a request that failed for a passing reason.
+// tries of a request that failed for a passing reason, as a connection that the service has closed meanwhile.
 const tries = 2
 
 // OpenS3 returns the store in a bucket. It connects to nothing yet.
@@ -42,23 +42,18 @@ func OpenS3(ctx context.Context, c S3) (*Store, error) {
 		HTTPClient:   &http.Client{Transport: transport(c.Timeout)},
 		Region:       c.Region,
 		UsePathStyle: true,
-		Retryer:      aws.NopRetryer{},
+		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff, o.RateLimiter = tries, time.Second, ratelimit.None
+		}),
 		// Checksums of their newest kind are refused by many services that are not Amazon's; the caller has its own.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
-	}, func(o *s3.Options) { o.RetryMaxAttempts = tries })
+	})
 	b, err := s3blob.OpenBucket(ctx, client, c.Bucket, &s3blob.Options{RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired})
 	if err != nil {
 		return nil, err
 	}
 	return &Store{bucket: b, s3: client, name: c.Bucket, public: c.PublicURL}, nil
-}
-
-func (s *Store) options(o Object) *blob.WriterOptions {
-	return &blob.WriterOptions{
-		ContentType: o.ContentType, ContentDisposition: o.ContentDisposition, DisableContentTypeDetection: true,
-		BufferSize: partSize, MaxConcurrency: 1,
-	}
 }
 
 // transport gives up on a service that is silent for the timeout, however long a transfer takes in all.
@@ -140,9 +135,11 @@ func (s *Store) AbortUploads(ctx context.Context, prefix string, before time.Tim
 		return 0, nil
 	}
 	n := 0
-	pages := s3.NewListMultipartUploadsPaginator(s.s3, &s3.ListMultipartUploadsInput{Bucket: &s.name, Prefix: &prefix})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	// Pages go by the key alone: the id of an upload that is gone by now is no place to go on from, and some services know none
+	// at all. Of a key with several uploads at the end of a page the next call finds the rest.
+	in := &s3.ListMultipartUploadsInput{Bucket: &s.name, Prefix: &prefix}
+	for {
+		page, err := s.s3.ListMultipartUploads(ctx, in)
 		if err != nil {
 			return n, fail(err)
 		}
@@ -150,11 +147,18 @@ func (s *Store) AbortUploads(ctx context.Context, prefix string, before time.Tim
 			if u.Initiated == nil || !u.Initiated.Before(before) {
 				continue
 			}
-			if _, err := s.s3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.name, Key: u.Key, UploadId: u.UploadId}); err != nil {
+			_, err := s.s3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.name, Key: u.Key, UploadId: u.UploadId})
+			if _, gone := errors.AsType[*types.NoSuchUpload](err); gone {
+				continue
+			}
+			if err != nil {
 				return n, fail(err)
 			}
 			n++
 		}
+		if !aws.ToBool(page.IsTruncated) || aws.ToString(page.NextKeyMarker) == "" {
+			return n, nil
+		}
+		in.KeyMarker = page.NextKeyMarker
 	}
-	return n, nil
 }

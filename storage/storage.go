@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -29,6 +30,7 @@ type Store struct {
 	s3     *s3.Client // of a bucket, else nil
 	name   string     // of the bucket
 	public string     // base URL of objects that everybody may read, "" for none
+	chunks sync.Pool  // of *chunk, between uploads to a bucket
 }
 
 // Object is how an object is served by the storage itself.
@@ -89,7 +91,7 @@ func (s *Store) Write(ctx context.Context, key string, o Object, r io.Reader) er
 	if s.dir != nil {
 		err = s.writeFile(ctx, key, o, src)
 	} else {
-		err = s.bucket.Upload(ctx, key, src, s.options(o))
+		err = s.upload(ctx, key, o, src)
 	}
 	if src.err != nil {
 		return src.err
@@ -102,14 +104,15 @@ func (s *Store) writeFile(ctx context.Context, key string, o Object, r io.Reader
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var f *os.File
-	options := s.options(o)
-	options.BeforeWrite = func(as func(any) bool) error {
-		if !as(&f) {
-			return errors.New("storage: this is no file")
-		}
-		return nil
-	}
-	w, err := s.bucket.NewWriter(ctx, key, options)
+	w, err := s.bucket.NewWriter(ctx, key, &blob.WriterOptions{
+		ContentType: o.ContentType, ContentDisposition: o.ContentDisposition, DisableContentTypeDetection: true,
+		BeforeWrite: func(as func(any) bool) error {
+			if !as(&f) {
+				return errors.New("storage: this is no file")
+			}
+			return nil
+		},
+	})
 	if err != nil {
 		return err
 	}

@@ -82,15 +82,15 @@ func suite(t *testing.T, s *storage.Store) {
 	ctx := t.Context()
 	kind := storage.Object{ContentType: "text/plain", ContentDisposition: "attachment"}
 	require.NoError(t, s.Check(ctx))
-	// More than two parts, so that a bucket gets it in several.
-	for name, body := range map[string][]byte{"t/1/large": content(t, 11<<20), "t/1/empty": {}, "t/2/small": []byte("small")} {
+	// A bucket gets what is large in parts: three of them, and two that are full.
+	for name, body := range map[string][]byte{"t/1/large": content(t, 11<<20), "t/1/whole": content(t, 10<<20), "t/1/empty": {}, "t/2/small": []byte("small")} {
 		require.NoError(t, s.Write(ctx, name, kind, bytes.NewReader(body)), name)
 		require.True(t, bytes.Equal(body, read(t, s, name, len(body))), name)
 		info, err := s.Stat(ctx, name)
 		require.NoError(t, err)
 		require.Equal(t, int64(len(body)), info.Size)
 	}
-	require.Equal(t, []string{"t/1/empty", "t/1/large"}, keys(t, s, "t/1/"))
+	require.Equal(t, []string{"t/1/empty", "t/1/large", "t/1/whole"}, keys(t, s, "t/1/"))
 	require.Empty(t, keys(t, s, "nothing/"))
 
 	// From any place.
@@ -125,7 +125,7 @@ func suite(t *testing.T, s *storage.Store) {
 	}
 	_, err = s.Open(ctx, "t/1/large", 1)
 	require.Equal(t, errs.NotFound, errs.From(err).Code)
-	require.Equal(t, []string{"t/1/empty"}, keys(t, s, "t/1/"))
+	require.Equal(t, []string{"t/1/empty", "t/1/whole"}, keys(t, s, "t/1/"))
 }
 
 func TestSigned(t *testing.T) {

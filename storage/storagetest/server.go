@@ -117,6 +117,15 @@ func (s *Server) Open(tb testing.TB) *storage.Store {
 	return store
 }
 
+// Parts are the uploads that were begun and have neither ended nor been given up: the folder of each, whose time is that of its begin.
+func (s *Server) Parts(tb testing.TB) []string {
+	tb.Helper()
+
+	list, err := filepath.Glob(filepath.Join(s.dir, "data", s.Bucket, ".sgwtmp", "multipart", "*", "*"))
+	require.NoError(tb, err)
+	return list
+}
+
 // Environ are the variables of the program under test that name the bucket.
 func (s *Server) Environ() []string {
 	return []string{
