@@ -273,15 +273,13 @@ func (r *FileRetention) CleanDetached(ctx context.Context) (int, error) {
 		}
 		g, gctx := errgroup.WithContext(ctx)
 		g.SetLimit(deleters)
-		ids := make([]uuid.UUID, len(list))
-		for i, d := range list {
-			ids[i] = d.ID
+		for _, d := range list {
 			g.Go(func() error { return r.files.Store.Delete(gctx, d.StorageKey) })
 		}
 		if err := g.Wait(); err != nil {
 			return total, r.files.count(err)
 		}
-		if err := r.repo.Forget(ctx, ids); err != nil {
+		if err := r.repo.Forget(ctx, list); err != nil {
 			return total, err
 		}
 		total += len(list)

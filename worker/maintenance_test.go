@@ -142,3 +142,27 @@ func TestWebhooks(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"3 events", "error: Too slow."}, outcomes)
 }
+
+// keeper is a retention of files that counts.
+type keeper struct{}
+
+func (keeper) CleanDetached(context.Context) (int, error) { return 7, nil }
+func (keeper) EnqueueCleanup(context.Context) (int64, error) {
+	return 0, errs.New(errs.Timeout, "Too slow.")
+}
+
+// A worker keeps the files, and what one task fails at does not keep it from the other.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	p := start(t, worker.Config{}, worker.Deps{Runs: b.runs, Files: keeper{}})
+	missing := map[string]bool{"cleanup_files": true, "clean_detached_files": true}
+	p.wait(t, worker.Maintained, func(e worker.Event) bool {
+		delete(missing, e.Task)
+		return len(missing) == 0
+	})
+	outcomes, err := db.List[string](t.Context(), b.d.Owner, `SELECT outcome FROM core.maintenance_runs WHERE task LIKE '%files' ORDER BY task`)
+	require.NoError(t, err)
+	require.Equal(t, []string{"7 files", "error: Too slow."}, outcomes)
+}

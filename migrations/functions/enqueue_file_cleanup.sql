@@ -6,7 +6,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
         INSERT INTO jobs (tenant_id, type, payload, unique_key)
         SELECT t.id, 'cleanup_files', jsonb_build_object('older_than_hours', p_older_than_hours), 'cleanup_files'
         FROM tenants t
-        WHERE EXISTS (SELECT FROM files f WHERE f.tenant_id = t.id AND f.status <> 'ready'
+        WHERE t.deleting_at IS NULL AND EXISTS (SELECT FROM files f WHERE f.tenant_id = t.id AND f.status <> 'ready'
             AND f.created_at < now() - make_interval(hours => p_older_than_hours))
         ON CONFLICT DO NOTHING
         RETURNING 1)

@@ -101,11 +101,15 @@ func (m *Maintenance) Detached(ctx context.Context, limit int) ([]Detached, erro
 }
 
 // Forget removes files of detached months whose objects are gone, and the months that are empty then.
-func (m *Maintenance) Forget(ctx context.Context, ids []uuid.UUID) error {
+func (m *Maintenance) Forget(ctx context.Context, files []Detached) error {
+	tenants, ids := make([]uuid.UUID, len(files)), make([]uuid.UUID, len(files))
+	for i, f := range files {
+		tenants[i], ids[i] = f.TenantID, f.ID
+	}
 	_, err := db.Get[int64](ctx, m.db, "file", `
 		-- name: file.Forget
-		SELECT forget_detached_files(@ids)`,
-		pgx.NamedArgs{"ids": ids})
+		SELECT forget_detached_files(@tenants, @ids)`,
+		pgx.NamedArgs{"tenants": tenants, "ids": ids})
 	return err
 }
 

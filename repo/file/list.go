@@ -50,7 +50,8 @@ func (p Page) Cursor(f File) string {
 
 // List returns a page. It is errs.Validation naming first, last, after, before or a field of the filter.
 //
-// Index: the ix_files_created of each month, merged; with uploaderId ix_files_uploader.
+// Index: the ix_files_created of each month, merged; with uploaderId ix_files_uploader. A plan for an average tenant would sort all
+// files before the cursor instead.
 func (r *Repo) List(ctx context.Context, p ListParams) (Page, error) {
 	s, err := tenant.From(ctx)
 	if err != nil {
@@ -59,7 +60,7 @@ func (r *Repo) List(ctx context.Context, p ListParams) (Page, error) {
 	w := query.NewWhere(s.TenantID)
 	cond := p.Filter.where(w)
 	files, info, err := query.Fetch(w, p.Page, p.Order, func(win query.Window) ([]File, error) {
-		return db.List[File](ctx, db.Read(r.db), `
+		return db.List[File](ctx, db.Fresh(db.Read(r.db)), `
 			-- name: file.List
 			SELECT `+columns+`
 			FROM files f
