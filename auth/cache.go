@@ -159,7 +159,9 @@ func (l *lookup[K]) fetch(ctx context.Context, k K) (*grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &grant{scope: tenant.Scope{TenantID: found.TenantID, KeyID: found.KeyID, Scopes: found.Scopes}}
+	g := &grant{scope: tenant.Scope{
+		TenantID: found.TenantID, KeyID: found.KeyID, Scopes: found.Scopes, RequestsPerMinute: found.RequestsPerMinute,
+	}}
 	if found.ExpiresAt != nil {
 		g.expires = *found.ExpiresAt
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -42,6 +43,63 @@ func TestTenantLimits(t *testing.T) {
 		require.NotContains(t, r.stderr, "SQLSTATE")
 	}
 	require.Equal(t, 1, run(t, env, "tenant", "limits", uuid.NewString()).code)
+}
+
+// A tenant's own limit of requests holds at both doors, for each of its keys, and for nobody else; a change counts at once.
+func TestTenantRequestLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id, other := w.scope.TenantID.String(), dbtest.Tenant(t, w.DB).TenantID.String()
+	env := w.environ("RATE_LIMIT_MAX=1000", "RATE_LIMIT_WINDOW_MS=3600000")
+	key := func(tenant string) string {
+		return strings.TrimSpace(ok(t, env, "key", "create", "--tenant", tenant, "--name", "more"))
+	}
+	ok(t, env, "tenant", "limits", id, "requestsPerMinute=5")
+	s := serveAPI(t, env)
+	left := func(c caller) (limit, remaining int) {
+		t.Helper()
+		var data struct {
+			Viewer struct {
+				RateLimit struct {
+					Limit, Remaining int
+					ResetsAt         time.Time
+				}
+			}
+		}
+		c.get(t, &data, `{ viewer { rateLimit { limit remaining resetsAt } } }`, nil)
+		require.True(t, data.Viewer.RateLimit.ResetsAt.After(time.Now()))
+		return data.Viewer.RateLimit.Limit, data.Viewer.RateLimit.Remaining
+	}
+	asked := func(c caller) int {
+		t.Helper()
+		a, err := c.ask(t.Context(), `{ viewer { keyId } }`, nil)
+		require.NoError(t, err)
+		return a.status
+	}
+	status := func(c caller) int {
+		t.Helper()
+		code, _ := page(t, s.url+"/jobs", "X-Api-Key", c.key)
+		return code
+	}
+
+	c := w.caller(s)
+	limit, remaining := left(c)
+	require.Equal(t, []int{5, 4}, []int{limit, remaining})
+	for range 2 {
+		require.Equal(t, http.StatusOK, status(c))
+		require.Equal(t, http.StatusOK, asked(c))
+	}
+	require.Equal(t, http.StatusTooManyRequests, status(c))
+	require.Equal(t, http.StatusTooManyRequests, asked(c))
+	limit, remaining = left(caller{url: s.url, key: key(id)})
+	require.Equal(t, []int{5, 4}, []int{limit, remaining}, "each key has its own")
+	limit, remaining = left(caller{url: s.url, key: key(other)})
+	require.Equal(t, []int{1000, 999}, []int{limit, remaining}, "other tenants keep the server's")
+
+	ok(t, env, "tenant", "limits", id, "requestsPerMinute=none")
+	eventually(t, func() bool { return asked(c) == http.StatusOK }, "the server's limit again")
+	limit, _ = left(c)
+	require.Equal(t, 1000, limit)
 }
 
 func TestTenantExportAndImport(t *testing.T) {

@@ -248,6 +248,10 @@ func (a *application) deps(e *app.Embedder) resolvers.Deps {
 			return token, auth.TokenLifetime, err
 		},
 		Forget: a.auth.Forget,
+		Left: func(s tenant.Scope) (limit, remaining int, reset time.Duration, limited bool) {
+			q, limited := a.limiter.Left(s.KeyID, s.RequestsPerMinute)
+			return q.Limit, q.Remaining, q.Reset, limited
+		},
 	}
 }
 
@@ -362,7 +366,7 @@ func (a *application) authorize(w http.ResponseWriter, r *http.Request, c auth.C
 	s, until, err := a.auth.Authenticate(r.Context(), c)
 	switch {
 	case err == nil:
-		return s, until, a.limiter.AdmitKey(w, r, s.KeyID, 0)
+		return s, until, a.limiter.AdmitKey(w, r, s.KeyID, s.RequestsPerMinute)
 	case a.limiter.AdmitAddress(w, r):
 		httpd.WriteError(w, r, err)
 	}

@@ -31,6 +31,7 @@ type statement struct {
 	sql    string
 	args   []any
 	read   bool // has no effect: may be repeated after a lost connection
+	fresh  bool // is planned for its arguments each time
 	scan   func(pgx.Rows) (int64, error)
 	copied func(ctx context.Context, c *pgx.Conn) (int64, error) // COPY instead of sql; transactions only
 }
@@ -50,6 +51,9 @@ const (
 	scopeSQL     = `SELECT set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true), set_config('app.roles', $3, true), set_config('app.request_id', $4, true)`
 	scopeRoleSQL = `SELECT set_config('role', '%s', true), set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true), set_config('app.roles', $3, true), set_config('app.request_id', $4, true)`
 )
+
+// freshSQL goes behind a scope.
+const freshSQL = `, set_config('plan_cache_mode', 'force_custom_plan', true)`
 
 func scopeArgs(ctx context.Context) []any {
 	s := tenant.Lookup(ctx)
@@ -111,7 +115,11 @@ func (d *DB) once(ctx context.Context, st statement) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout+time.Second)
 	defer cancel()
 	var b pgx.Batch
-	b.Queue(d.scope, scopeArgs(ctx)...)
+	scope := d.scope
+	if st.fresh {
+		scope += freshSQL
+	}
+	b.Queue(scope, scopeArgs(ctx)...)
 	b.Queue(st.sql, st.args...)
 	br := d.pool.SendBatch(ctx, &b)
 	n, err = readBatch(br, st.scan)
@@ -206,6 +214,18 @@ func (r reader) run(ctx context.Context, st statement) error {
 
 // Read returns a handle for statements without effect: after a lost connection they are repeated on another one.
 func Read(h Handle) Handle { return reader{h} } //nolint:ireturn // as little as h itself does it tell what it is
+
+// planner marks statements as planned for their arguments.
+type planner struct{ Handle }
+
+func (p planner) run(ctx context.Context, st statement) error {
+	st.fresh = true
+	return p.Handle.run(ctx, st)
+}
+
+// Fresh returns a handle for statements whose best plan depends on the tenant: a plan that is kept for all is made for an average
+// one, and may read all rows of a large one. Planning takes its time, so it is for few. Within an open transaction it has no effect.
+func Fresh(h Handle) Handle { return planner{h} } //nolint:ireturn // as Read
 
 // rowScanner is a row type that scans itself, for rows that are read on every request: about a third of scany's time.
 type rowScanner interface {

@@ -300,3 +300,17 @@ func TestCopy(t *testing.T) {
 	})
 	require.Equal(t, errs.Conflict, code(err))
 }
+
+func TestFresh(t *testing.T) {
+	t.Parallel()
+
+	d := dbtest.New(t)
+	for handle, want := range map[db.Handle]string{d.API: "auto", db.Fresh(d.API): "force_custom_plan", db.Fresh(db.Read(d.Worker)): "force_custom_plan"} {
+		got, err := db.Get[string](t.Context(), handle, "setting", `SELECT current_setting('plan_cache_mode')`)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	got, err := db.Get[string](t.Context(), d.API, "setting", `SELECT current_setting('plan_cache_mode')`)
+	require.NoError(t, err)
+	require.Equal(t, "auto", got, "for the one statement only")
+}

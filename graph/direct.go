@@ -2310,6 +2310,39 @@ func (w *direct) writePurgeMessageQueuePayload(fields []graphql.CollectedField, 
 	return true
 }
 
+func (w *direct) writeRateLimit(fields []graphql.CollectedField, obj *model.RateLimit) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Deferrables) > 0 {
+			return false
+		}
+		var v graphql.Marshaler
+		nonNull := false
+		switch f.Name {
+		case "__typename":
+			v = graphql.MarshalString("RateLimit")
+		case "limit":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Limit), true
+		case "remaining":
+			v, nonNull = w.ec.marshalNInt2int(w.ctx, f.Selections, obj.Remaining), true
+		case "resetsAt":
+			v, nonNull = w.ec.marshalNTime2timeᚐTime(w.ctx, f.Selections, obj.ResetsAt), true
+		default:
+			return false
+		}
+		if nonNull && v == graphql.Null {
+			return false
+		}
+		w.writeKey(i, f.Alias)
+		v.MarshalGQL(w)
+	}
+	if len(fields) == 0 {
+		w.WriteByte('{')
+	}
+	w.WriteByte('}')
+	return true
+}
+
 func (w *direct) writeReadMessagesPayload(fields []graphql.CollectedField, obj *model.ReadMessagesPayload) bool {
 	for i := range fields {
 		f := &fields[i]
@@ -4057,6 +4090,8 @@ func (w *direct) writeViewer(fields []graphql.CollectedField, obj *model.Viewer)
 			v, nonNull = w.ec.marshalNID2string(w.ctx, f.Selections, obj.KeyID), true
 		case "scopes":
 			v, nonNull = w.ec.marshalNString2ᚕstringᚄ(w.ctx, f.Selections, obj.Scopes), true
+		case "rateLimit":
+			v = w.ec.marshalORateLimit2ᚖstackforgeᚋgraphᚋmodelᚐRateLimit(w.ctx, f.Selections, obj.RateLimit)
 		default:
 			return false
 		}

@@ -61,12 +61,11 @@ func (l *Limiter) Refused() int64 { return l.refused.Load() }
 // Callers is how many callers are counted.
 func (l *Limiter) Callers() int { return l.keys.callers() + l.addresses.callers() }
 
-// AdmitKey counts a request of an API key. limit replaces Max when it is not 0. When it is false, the request was answered 429.
-func (l *Limiter) AdmitKey(w http.ResponseWriter, r *http.Request, key uuid.UUID, limit int) bool {
-	if limit == 0 {
-		limit = l.config.Max
-	}
-	return l.admit(w, r, &l.keys, [16]byte(key), limit)
+// AdmitKey counts a request of an API key. perMinute replaces Max and Window when it is not 0. When it is false, the request was
+// answered 429.
+func (l *Limiter) AdmitKey(w http.ResponseWriter, r *http.Request, key uuid.UUID, perMinute int) bool {
+	limit, window := l.rate(perMinute)
+	return l.admit(w, r, &l.keys, [16]byte(key), limit, window)
 }
 
 // AdmitAddress counts a request of an address. When it is false, the request was answered 429.
@@ -74,28 +73,34 @@ func (l *Limiter) AdmitAddress(w http.ResponseWriter, r *http.Request) bool {
 	if l.config.Max == 0 {
 		return true
 	}
-	return l.admit(w, r, &l.addresses, place(l.Address(r)), l.config.Max)
+	return l.admit(w, r, &l.addresses, place(l.Address(r)), l.config.Max, l.config.Window)
 }
 
 // Left is what a key has left, without counting; false when nothing is limited.
-func (l *Limiter) Left(key uuid.UUID, limit int) (Quota, bool) {
-	if limit == 0 {
-		limit = l.config.Max
-	}
+func (l *Limiter) Left(key uuid.UUID, perMinute int) (Quota, bool) {
+	limit, window := l.rate(perMinute)
 	if limit <= 0 {
 		return Quota{}, false
 	}
 	now := l.config.Now().UnixNano()
-	used, end := l.keys.look([16]byte(key), now, int64(l.config.Window))
+	used, end := l.keys.look([16]byte(key), now, int64(window))
 	return quota(used, limit, now, end), true
 }
 
-func (l *Limiter) admit(w http.ResponseWriter, r *http.Request, in *windows, caller [16]byte, limit int) bool {
+// rate is how many requests are let through in which time.
+func (l *Limiter) rate(perMinute int) (int, time.Duration) {
+	if perMinute == 0 {
+		return l.config.Max, l.config.Window
+	}
+	return perMinute, time.Minute
+}
+
+func (l *Limiter) admit(w http.ResponseWriter, r *http.Request, in *windows, caller [16]byte, limit int, window time.Duration) bool {
 	if limit <= 0 {
 		return true
 	}
 	now := l.config.Now().UnixNano()
-	used, end := in.take(caller, now, int64(l.config.Window))
+	used, end := in.take(caller, now, int64(window))
 	q := quota(used, limit, now, end)
 	h := w.Header()
 	values := []string{strconv.Itoa(q.Limit), strconv.Itoa(q.Remaining), strconv.Itoa(seconds(q.Reset))} // one piece for all three
@@ -105,7 +110,7 @@ func (l *Limiter) admit(w http.ResponseWriter, r *http.Request, in *windows, cal
 	}
 	l.refused.Add(1)
 	h["Retry-After"] = []string{strconv.Itoa(seconds(q.Reset))}
-	WriteError(w, r, errs.Newf(errs.RateLimited, "More than %d requests in %s; try again in %d s.", limit, l.config.Window, seconds(q.Reset)))
+	WriteError(w, r, errs.Newf(errs.RateLimited, "More than %d requests in %s; try again in %d s.", limit, window, seconds(q.Reset)))
 	return false
 }
 
@@ -182,6 +187,9 @@ type window struct {
 	used int
 }
 
+// ended reports whether a new window begins: also when the caller has shorter ones by now.
+func (w *window) ended(now, length int64) bool { return now >= w.end || w.end-now > length }
+
 func (w *windows) shard(caller [16]byte) *shard {
 	return &w.shards[maphash.Bytes(w.seed, caller[:])%shards]
 }
@@ -196,7 +204,7 @@ func (w *windows) take(caller [16]byte, now, length int64) (used int, end int64)
 		c = &window{}
 		s.add(caller, c)
 	}
-	if now >= c.end {
+	if c.ended(now, length) {
 		*c = window{end: now + length}
 	}
 	if c.used < math.MaxInt32 {
@@ -210,7 +218,7 @@ func (w *windows) look(caller [16]byte, now, length int64) (used int, end int64)
 	s := w.shard(caller)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.find(caller); c != nil && now < c.end {
+	if c := s.find(caller); c != nil && !c.ended(now, length) {
 		return c.used, c.end
 	}
 	return 0, now + length

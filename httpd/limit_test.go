@@ -43,7 +43,6 @@ func TestLimiter(t *testing.T) {
 	q, limited := l.Left(key, 0)
 	require.True(t, limited)
 	require.Equal(t, httpd.Quota{Limit: 100, Remaining: 0, Reset: time.Second}, q)
-	require.True(t, l.AdmitKey(httptest.NewRecorder(), r, key, 1000), "a limit of its own")
 	now = now.Add(time.Second)
 	w = httptest.NewRecorder()
 	require.True(t, l.AdmitKey(w, r, key, 0), "after the window")
@@ -59,6 +58,41 @@ func TestLimiter(t *testing.T) {
 	require.Empty(t, w.Header())
 	_, limited = off.Left(key, 0)
 	require.False(t, limited)
+}
+
+// A key with a limit of its own counts by the minute, whatever the others' window is, and also where the others are not limited.
+func TestLimiterOwnLimit(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	key, r := uuid.New(), from(t, "192.0.2.1:1")
+	for name, c := range map[string]httpd.LimitConfig{"a longer window": {Max: 100, Window: time.Hour}, "no limit": {Window: time.Second}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			now := now
+			c.Now = func() time.Time { return now }
+			l := httpd.NewLimiter(c)
+			l.AdmitKey(httptest.NewRecorder(), r, key, 0)
+			admitted := 0
+			for range 5 {
+				if l.AdmitKey(httptest.NewRecorder(), r, key, 3) {
+					admitted++
+				}
+			}
+			require.Equal(t, 3, admitted, "what counted before was another window's")
+			w := httptest.NewRecorder()
+			require.False(t, l.AdmitKey(w, r, key, 3))
+			require.Equal(t, "60", w.Header().Get("Retry-After"))
+			require.Contains(t, w.Body.String(), "More than 3 requests in 1m0s")
+			q, limited := l.Left(key, 3)
+			require.True(t, limited)
+			require.Equal(t, httpd.Quota{Limit: 3, Remaining: 0, Reset: time.Minute}, q)
+			require.True(t, l.AdmitKey(httptest.NewRecorder(), r, uuid.New(), 3), "another key")
+			require.True(t, l.AdmitKey(httptest.NewRecorder(), r, key, 7), "the limit was raised: 6 of 7 are used")
+			require.False(t, l.AdmitKey(httptest.NewRecorder(), r, key, 7))
+			now = now.Add(time.Minute)
+			require.True(t, l.AdmitKey(httptest.NewRecorder(), r, key, 3), "after the minute")
+		})
+	}
 }
 
 func TestLimiterAddress(t *testing.T) {

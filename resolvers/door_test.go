@@ -173,6 +173,9 @@ func open(t testing.TB) *door {
 			return token, auth.TokenLifetime, err
 		},
 		Forget: d.auth.Forget,
+		Left: func(s tenant.Scope) (limit, remaining int, reset time.Duration, limited bool) {
+			return s.RequestsPerMinute, s.RequestsPerMinute - 1, time.Minute, s.RequestsPerMinute > 0
+		},
 	}
 	config := resolvers.HandlerConfig{MaxBody: 4 << 20, Introspection: true, Suggest: true, Authenticate: d.socketScope, Log: log}
 	mux := http.NewServeMux()

@@ -199,6 +199,21 @@ func TestViewerAndCapabilities(t *testing.T) {
 	require.Contains(t, names, "postgis")
 }
 
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+
+	c := open(t).tenant()
+	const query = `{ viewer { rateLimit { limit remaining resetsAt } } }`
+	require.Equal(t, map[string]any{"rateLimit": nil}, at(t, c.get(query, nil), "viewer"), "nothing limits it")
+	c.scope.RequestsPerMinute = 60
+	data := c.get(query, nil)
+	require.EqualValues(t, 60, at(t, data, "viewer", "rateLimit", "limit"))
+	require.EqualValues(t, 59, at(t, data, "viewer", "rateLimit", "remaining"))
+	resets, err := time.Parse(time.RFC3339Nano, fmt.Sprint(at(t, data, "viewer", "rateLimit", "resetsAt")))
+	require.NoError(t, err)
+	require.WithinRange(t, resets, time.Now(), time.Now().Add(time.Minute))
+}
+
 func TestNodes(t *testing.T) {
 	t.Parallel()
 

@@ -59,6 +59,9 @@ type Deps struct {
 	IssueToken func(ctx context.Context, s tenant.Scope) (token string, lifetime time.Duration, err error)
 	// Forget makes this process look a key up again at its next use.
 	Forget func(keyID uuid.UUID)
+	// Left tells how many requests the caller's key may still make until the window ends; limited is false when nothing counts
+	// them.
+	Left func(s tenant.Scope) (limit, remaining int, reset time.Duration, limited bool)
 }
 
 // Resolver is the root of the resolvers.

@@ -3,6 +3,7 @@ package resolvers
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"stackforge/errs"
 	"stackforge/graph/model"
@@ -23,7 +24,11 @@ func (r *queryRoot) Viewer(ctx context.Context) (model.Viewer, error) {
 		return model.Viewer{}, err
 	}
 	t, err := r.Tenants.Get(ctx, s.TenantID)
-	return model.Viewer{Tenant: t, KeyID: s.KeyID.String(), Scopes: s.Scopes}, err
+	v := model.Viewer{Tenant: t, KeyID: s.KeyID.String(), Scopes: s.Scopes}
+	if limit, remaining, reset, limited := r.Left(s); limited {
+		v.RateLimit = &model.RateLimit{Limit: limit, Remaining: remaining, ResetsAt: time.Now().Add(reset).UTC()}
+	}
+	return v, err
 }
 
 func (r *queryRoot) Capabilities(ctx context.Context) ([]capability.Capability, error) {

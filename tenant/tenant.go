@@ -18,6 +18,8 @@ type Scope struct {
 	UserID   uuid.UUID // zero for callers that are a key only
 	Scopes   []string  // permissions such as "documents:write"; "*" is all that a tenant can have
 	Token    bool      // the caller came with a token, not with the key itself
+
+	RequestsPerMinute int // of each key of the tenant, when the operator has set it; 0 for the server's own limit
 }
 
 // operators begins the permissions that tell of all tenants: the "*" of a tenant does not include them.

@@ -740,6 +740,16 @@ type PurgeMessageQueuePayload struct {
 	Purged int64 `json:"purged"`
 }
 
+// What a key may still ask of this process. REST and GraphQL count together.
+type RateLimit struct {
+	// Requests in one window.
+	Limit int `json:"limit"`
+	// Requests that are left in it.
+	Remaining int `json:"remaining"`
+	// When the window ends and the count starts anew.
+	ResetsAt time.Time `json:"resetsAt"`
+}
+
 // What to read.
 type ReadMessagesInput struct {
 	// The queue.
@@ -1227,6 +1237,8 @@ type Viewer struct {
 	KeyID string `json:"keyId"`
 	// The permissions; `*` is all.
 	Scopes []string `json:"scopes"`
+	// How many requests the key has left, this one counted; null when nothing limits it.
+	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 }
 
 // A page of deliveries.

@@ -9,8 +9,7 @@ DECLARE
     v_error text;
 BEGIN
     IF NEW.payload_encrypted IS NOT NULL THEN
-        IF octet_length(NEW.payload_encrypted) > 400000
-            OR NEW.payload_encrypted !~ '^((sf1:|pgsodium:([0-9]+:)?)?[A-Za-z0-9+/\n]{40,}={0,2}\n?|\\x[0-9a-f]{64,})$' THEN
+        IF NOT is_payload_ciphertext(NEW.payload_encrypted) THEN
             v_error := 'This is not an encrypted payload.';
         ELSIF TG_OP = 'UPDATE' AND NEW.type = OLD.type AND NEW.payload = OLD.payload THEN
             RETURN NEW; -- what was checked before, encrypted now

@@ -1,9 +1,9 @@
 -- export_tenant(tenant, table) opens the cursor tenant_export over the tenant's rows of one table of kind data or log, or queue:<name> or archive:<name>, each as the text of a
 -- JSON object, and returns its name. The caller fetches and closes it in the same transaction, REPEATABLE READ for one state of
 -- all tables. Raises ZE404 for what is no such table. SECURITY DEFINER because no role reads all tables; a cursor keeps the
--- rights that it was opened with.
+-- rights that it was opened with. All rows will be fetched, which is what cursor_tuple_fraction says.
 CREATE OR REPLACE FUNCTION export_tenant(p_tenant_id uuid, p_table text) RETURNS refcursor
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET cursor_tuple_fraction = 1 AS $$
 DECLARE
     v_cursor refcursor := 'tenant_export';
     v_relation text;

@@ -5,8 +5,6 @@ CREATE OR REPLACE FUNCTION get_tenant_storage(p_tenant_id uuid)
 RETURNS TABLE (kind text, row_count bigint, bytes bigint, is_estimate boolean)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
-DECLARE
-    v_usage oid := to_regprocedure('tenant_storage_usage(uuid)');
 BEGIN
     PERFORM assert_tenant(p_tenant_id);
     RETURN QUERY
@@ -23,14 +21,8 @@ BEGIN
         SELECT c.kind, c.n, coalesce(c.n * s.bytes / nullif(greatest(s.n, c.n), 0), 0)::bigint, true
         FROM counted c
         LEFT JOIN sizes s USING (parent);
-    IF v_usage IS NOT NULL THEN -- kept with every upload
-        RETURN QUERY EXECUTE format('SELECT ''files'', files_used, bytes_used, false FROM %s($1)', v_usage::regproc) USING p_tenant_id;
-        RETURN;
-    END IF;
-    RETURN QUERY -- ix_files_created
-        SELECT 'files', count(*), coalesce(sum(f.size_bytes), 0)::bigint, false
-        FROM files f
-        WHERE f.tenant_id = p_tenant_id;
+    RETURN QUERY -- kept with every upload
+        SELECT 'files', u.files_used, u.bytes_used, false FROM tenant_storage_usage(p_tenant_id) u;
 END $$;
 REVOKE EXECUTE ON FUNCTION get_tenant_storage FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION get_tenant_storage TO app_api;

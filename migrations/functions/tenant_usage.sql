@@ -18,16 +18,10 @@ BEGIN
     FROM jobs j WHERE j.tenant_id = p_tenant_id AND j.status IN ('pending', 'running');
     jobs_finished := (SELECT count(*) FROM jobs j WHERE j.tenant_id = p_tenant_id AND j.status IN ('done', 'failed'));
     jobs_today := (SELECT count(*) FROM jobs j WHERE j.tenant_id = p_tenant_id AND j.created_at >= v_midnight);
-    files := 0;
-    storage_bytes := 0;
+    SELECT s.files_used, s.bytes_used INTO files, storage_bytes FROM tenant_storage_usage(p_tenant_id) s;
     queues := 0;
     messages := 0;
     webhook_endpoints := (SELECT count(*) FROM webhook_endpoints w WHERE w.tenant_id = p_tenant_id);
-    -- By name, for these parts of the product are newer than others that use limits.
-    IF to_regclass('tenant_storage') IS NOT NULL THEN
-        EXECUTE format('SELECT coalesce(sum(s.files_used), 0), coalesce(sum(s.bytes_used), 0) FROM %s s WHERE s.tenant_id = $1', to_regclass('tenant_storage'))
-            INTO files, storage_bytes USING p_tenant_id;
-    END IF;
     FOR v_queue IN SELECT format('pgmq.%I', 'q_' || q.physical) FROM message_queues q WHERE q.tenant_id = p_tenant_id LOOP
         queues := queues + 1;
         EXECUTE format('SELECT count(*) FROM %s', v_queue) INTO v_count;
@@ -36,19 +30,3 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION tenant_usage FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tenant_usage TO app_api;
-
--- get_tenant_limits(tenant) are the tenant's limits, all null when none is set.
-CREATE OR REPLACE FUNCTION get_tenant_limits(p_tenant_id uuid, OUT documents bigint, OUT users bigint, OUT api_keys bigint, OUT files bigint,
-    OUT storage_bytes bigint, OUT queues bigint, OUT webhook_endpoints bigint, OUT jobs_per_day bigint, OUT requests_per_minute int,
-    OUT updated_at timestamptz)
-LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    SELECT l.documents, l.users, l.api_keys, l.queues, l.webhook_endpoints, l.jobs_per_day, l.requests_per_minute, l.updated_at
-    INTO documents, users, api_keys, queues, webhook_endpoints, jobs_per_day, requests_per_minute, updated_at
-    FROM tenant_limits l WHERE l.tenant_id = p_tenant_id;
-    IF to_regclass('tenant_storage') IS NOT NULL THEN
-        EXECUTE format('SELECT s.files_limit, s.bytes_limit FROM %s s WHERE s.tenant_id = $1', to_regclass('tenant_storage')) INTO files, storage_bytes USING p_tenant_id;
-    END IF;
-END $$;
-REVOKE EXECUTE ON FUNCTION get_tenant_limits FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION get_tenant_limits TO app_api, app_worker;

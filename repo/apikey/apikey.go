@@ -67,6 +67,8 @@ type Grant struct {
 	KeyID     uuid.UUID
 	Scopes    []string
 	ExpiresAt *time.Time // nil for never
+
+	RequestsPerMinute int // that the tenant's operator has set for each key; 0 for none
 }
 
 // Repo reads and changes API keys.
@@ -89,7 +91,8 @@ func (r *Repo) Authenticate(ctx context.Context, hash string) (Grant, error) {
 		SELECT tenant_id,
 		       key_id,
 		       scopes,
-		       expires_at
+		       expires_at,
+		       key_request_rate(key_id) AS requests_per_minute
 		FROM authenticate_key(@hash)`,
 		pgx.NamedArgs{"hash": hash})
 }
@@ -101,7 +104,8 @@ func (r *Repo) AuthenticateID(ctx context.Context, id uuid.UUID) (Grant, error) 
 		SELECT tenant_id,
 		       key_id,
 		       scopes,
-		       expires_at
+		       expires_at,
+		       key_request_rate(key_id) AS requests_per_minute
 		FROM authenticate_key_id(@id)`,
 		pgx.NamedArgs{"id": id})
 }

@@ -156,6 +156,15 @@ func TestAuthenticate(t *testing.T) {
 		got, err = b.keys.AuthenticateID(t.Context(), k.ID)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
+
+		b.d.Exec(t, `SELECT set_tenant_limits($1, '{"requestsPerMinute": 7}')`, b.scope.TenantID)
+		want.RequestsPerMinute = 7
+		got, err = b.keys.Authenticate(t.Context(), apikey.Hash(plaintext))
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		got, err = b.keys.AuthenticateID(t.Context(), k.ID)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
 	})
 
 	t.Run("unknown, expired and revoked keys are not found", func(t *testing.T) {
