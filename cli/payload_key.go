@@ -65,7 +65,7 @@ func (p *program) payloadKEK() (tink.AEAD, error) { //nolint:ireturn // Tink's
 	if uri == "" {
 		return nil, nil //nolint:nilnil // none
 	}
-	kek, err := crypt.OpenKEK(uri, crypt.FileKMS{})
+	kek, err := crypt.OpenKEK(uri, crypt.FileKMS{}, crypt.AWSKMS{})
 	if err != nil {
 		return nil, fmt.Errorf("PAYLOAD_ENCRYPTION_KMS: %w", err)
 	}

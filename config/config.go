@@ -103,7 +103,7 @@ type Auth struct {
 type Encryption struct {
 	// Key is empty in production when payloads cannot be encrypted, and in development when the caller keeps a key in DataDir.
 	Key Secret `env:"PAYLOAD_ENCRYPTION_KEY" shown:"in development a random one, kept in DATA_DIR; without one in production payloads cannot be encrypted" help:"Keys of encrypted job payloads: base64 of 32 random bytes (openssl rand -base64 32) or a keyset of stackforge key make-payload. Whoever loses them loses the payloads. From a file they can be rotated, and the processes follow it."`
-	KMS string `env:"PAYLOAD_ENCRYPTION_KMS" shown:"none: the keyset is in the clear" help:"Key that the keyset of PAYLOAD_ENCRYPTION_KEY is encrypted with, as a URI: file:///path of a file with base64 of 32 random bytes."`
+	KMS string `env:"PAYLOAD_ENCRYPTION_KMS" shown:"none: the keyset is in the clear" help:"Key that the keyset of PAYLOAD_ENCRYPTION_KEY is encrypted with, as a URI: file:///path of a file with base64 of 32 random bytes, or aws-kms://arn:aws:kms:<region>:<account>:key/<id> at AWS's key service."`
 
 	KeyFile string // the file of PAYLOAD_ENCRYPTION_KEY_FILE, when Key came from it
 }

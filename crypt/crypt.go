@@ -37,7 +37,8 @@ func (r *Ring) Encrypt(tenant uuid.UUID, job int64, plaintext []byte) (string, e
 	if err != nil {
 		return "", err
 	}
-	return Scheme + base64.StdEncoding.EncodeToString(out), nil
+	text := make([]byte, 0, len(Scheme)+base64.StdEncoding.EncodedLen(len(out)))
+	return string(base64.StdEncoding.AppendEncode(append(text, Scheme...), out)), nil
 }
 
 // Decrypt returns the payload of a ciphertext. It is ErrUnknownKey or ErrOpen.
@@ -74,13 +75,31 @@ func (r *Ring) Current() string {
 	return Scheme + base64.StdEncoding.EncodeToString(prefix)[:6]
 }
 
+// maxTenants bounds the derived keys that are kept: making one costs more than encrypting a payload of a few KiB.
+const maxTenants = 1000
+
 // tenant returns the AEAD of a tenant: each key of the ring derives one, under the same id.
 func (r *Ring) tenant(tenant uuid.UUID) (tink.AEAD, error) { //nolint:ireturn // Tink tells no more
+	r.mu.RLock()
+	a, ok := r.tenants[tenant]
+	r.mu.RUnlock()
+	if ok {
+		return a, nil
+	}
 	derived, err := r.deriver.DeriveKeyset(tenant[:])
 	if err != nil {
 		return nil, err
 	}
-	return aead.New(derived)
+	if a, err = aead.New(derived); err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.tenants) >= maxTenants || r.tenants == nil {
+		r.tenants = map[uuid.UUID]tink.AEAD{}
+	}
+	r.tenants[tenant] = a
+	return a, nil
 }
 
 // associated is what a ciphertext is bound to.

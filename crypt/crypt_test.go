@@ -6,9 +6,12 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,6 +92,27 @@ func TestEncrypt(t *testing.T) {
 			_, err := r.Decrypt(one, 7, bad)
 			require.Error(t, err, bad)
 		}
+	})
+
+	t.Run("more tenants than are remembered, at once", func(t *testing.T) {
+		t.Parallel()
+
+		r := newRing(t)
+		var all sync.WaitGroup
+		for n := range 4 {
+			all.Go(func() {
+				for i := range 1500 {
+					id := uuid.UUID{byte(i), byte(i >> 8), byte(n % 2)}
+					text, err := r.Encrypt(id, int64(i), []byte(payload))
+					got, openErr := r.Decrypt(id, int64(i), text)
+					if err = errors.Join(err, openErr); err != nil || string(got) != payload {
+						t.Errorf("tenant %d reads %q: %v", i, got, err)
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
 	})
 
 	t.Run("no tenant has another's key", func(t *testing.T) {
@@ -262,18 +286,21 @@ func TestSource(t *testing.T) {
 	require.Error(t, err)
 }
 
-// What a payload of 1 KiB costs, beside AES-256-GCM of the standard library on the same bytes.
+// What a payload costs by its size, beside AES-256-GCM of the standard library on 1 KiB.
 func BenchmarkPayload(b *testing.B) {
 	plain := bytes.Repeat([]byte("x"), 1024)
-	b.Run("ring", func(b *testing.B) {
-		r := newRing(b)
-		for b.Loop() {
-			text, err := r.Encrypt(one, 7, plain)
-			require.NoError(b, err)
-			_, err = r.Decrypt(one, 7, text)
-			require.NoError(b, err)
-		}
-	})
+	for _, kib := range []int{1, 64, 256} {
+		b.Run(fmt.Sprintf("ring, %d KiB", kib), func(b *testing.B) {
+			r, plain := newRing(b), bytes.Repeat(plain, kib)
+			b.ReportAllocs()
+			for b.Loop() {
+				text, err := r.Encrypt(one, 7, plain)
+				require.NoError(b, err)
+				_, err = r.Decrypt(one, 7, text)
+				require.NoError(b, err)
+			}
+		})
+	}
 	b.Run("standard", func(b *testing.B) {
 		block, err := aes.NewCipher(make([]byte, 32))
 		require.NoError(b, err)

@@ -13,8 +13,8 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
-// OpenKEK returns the key that encrypts keysets, by its URI: of the first client that supports it. A client of a cloud's key
-// service is one of Tink's (tink-go-gcpkms, tink-go-awskms, tink-go-hcvault); this program brings FileKMS only.
+// OpenKEK returns the key that encrypts keysets, by its URI: of the first client that supports it. This program brings FileKMS and
+// AWSKMS; those of other clouds are Tink's (tink-go-gcpkms, tink-go-hcvault).
 func OpenKEK(uri string, clients ...registry.KMSClient) (tink.AEAD, error) { //nolint:ireturn // which one it is the URI says
 	for _, c := range clients {
 		if c.Supported(uri) {
@@ -22,7 +22,21 @@ func OpenKEK(uri string, clients ...registry.KMSClient) (tink.AEAD, error) { //n
 		}
 	}
 	scheme, _, _ := strings.Cut(uri, ":")
-	return nil, fmt.Errorf("this program has no client for %s: a key is file:///path/of/a/key", scheme)
+	return nil, fmt.Errorf("this program has no client for %s: a key is file:///path/of/a/key, or aws-kms://arn:aws:kms:…", scheme)
+}
+
+// witness remembers why a key did not decrypt: Tink does not pass it on.
+type witness struct {
+	tink.AEAD
+
+	err error
+}
+
+// Decrypt decrypts.
+func (w *witness) Decrypt(ciphertext, associatedData []byte) ([]byte, error) {
+	out, err := w.AEAD.Decrypt(ciphertext, associatedData)
+	w.err = err
+	return out, err
 }
 
 // FileKMS reads keys from files: file:///run/secrets/kek names one with base64 of 32 random bytes. It separates the keyset

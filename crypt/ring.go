@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
+	"github.com/google/uuid"
 	"github.com/tink-crypto/tink-go/v2/aead/aesgcm"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/insecuresecretdataaccess"
@@ -30,6 +32,9 @@ type Ring struct {
 	handle  *keyset.Handle
 	deriver keyderivation.KeysetDeriver
 	primary uint32
+
+	mu      sync.RWMutex
+	tenants map[uuid.UUID]tink.AEAD // what was derived so far
 }
 
 // New returns a ring of one random key.
@@ -62,7 +67,10 @@ func Parse(text string, kek tink.AEAD) (*Ring, error) {
 	if kek == nil {
 		h, err = insecurecleartextkeyset.Read(reader)
 	} else {
-		h, err = keyset.Read(reader, kek)
+		w := &witness{AEAD: kek}
+		if h, err = keyset.Read(reader, w); w.err != nil {
+			return nil, fmt.Errorf("the key that encrypts this keyset: %w", w.err)
+		}
 	}
 	if err != nil {
 		return nil, errNoRing // Tink's text may quote what it read
