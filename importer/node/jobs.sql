@@ -17,6 +17,7 @@ WITH line AS MATERIALIZED (
                 WHEN coalesce(type, '') !~ '^[a-z][a-z0-9_.-]{0,63}$' THEN 'type: This is no name of a type.'
                 WHEN coalesce(status, '') NOT IN ('pending', 'done', 'failed') THEN 'status: This is no status of a job.'
                 WHEN jsonb_typeof(payload) <> 'object' THEN 'payload: This is no JSON object.'
+                WHEN NOT is_payload_ciphertext(payload_encrypted) THEN 'payload_encrypted: This is not an encrypted payload.'
                 WHEN job_payload_error(type, payload) IS NOT NULL THEN 'payload: ' || job_payload_error(type, payload) END AS reason
     FROM line l
 ), written AS (

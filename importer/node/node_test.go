@@ -54,7 +54,9 @@ const schema = `
 		(42, '00000000-0000-0000-0000-000000000001', 'send_email', '{"to": "a@example.org"}', NULL, 'running', 0, 2, '2025-01-01Z', NULL, 'once', '2025-01-01Z'),
 		(43, '00000000-0000-0000-0000-000000000001', 'own_type', '{"x": 1}', NULL, 'done', 0, 1, '2025-01-01Z', '2025-01-01Z', NULL, '2025-01-01Z'),
 		(44, '00000000-0000-0000-0000-000000000002', 'own_type', '{}', NULL, 'failed', 0, 5, '2025-01-01Z', '2025-01-01Z', 'gave up', '2025-01-01Z'),
-		(45, '00000000-0000-0000-0000-000000000002', 'send_email', '{"to": 5}', NULL, 'pending', 0, 0, '2025-01-01Z', NULL, NULL, '2025-01-01Z');
+		(45, '00000000-0000-0000-0000-000000000002', 'send_email', '{"to": 5}', NULL, 'pending', 0, 0, '2025-01-01Z', NULL, NULL, '2025-01-01Z'),
+		(46, '00000000-0000-0000-0000-000000000001', 'own_type', '{}', 'of a form that nobody knows', 'done', 0, 1, '2025-01-01Z', '2025-01-01Z', NULL, '2025-01-01Z'),
+		(47, '00000000-0000-0000-0000-000000000001', 'own_type', '{"x": 1}', repeat('QUJD', 16), 'pending', 0, 0, '2099-01-01Z', NULL, NULL, '2025-01-01Z');
 	INSERT INTO files (id, tenant_id, uploader_id, filename, content_type, size_bytes, storage_key, created_at) VALUES
 		('00000000-0000-0000-0000-000000000201', '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000010',
 		 'a.pdf', 'application/pdf', 1048576, 'uploads/a b.pdf', '2025-05-05Z'),
@@ -100,7 +102,7 @@ func TestCopy(t *testing.T) {
 		{Name: "app_users", Read: 3, Written: 2, Rejected: 1},
 		{Name: "api_keys", Read: 2, Written: 1, Rejected: 1},
 		{Name: "documents", Read: 3, Written: 2, Rejected: 1},
-		{Name: "jobs", Read: 5, Written: 4, Rejected: 1},
+		{Name: "jobs", Read: 7, Written: 5, Rejected: 2},
 		{Name: "files", Read: 2, Written: 1, Rejected: 1},
 	}, r.Tables)
 	require.Equal(t, []string{"app_users", "api_keys", "documents", "jobs", "files"}, seen)
@@ -113,11 +115,12 @@ func TestCopy(t *testing.T) {
 	for _, x := range r.Rejects {
 		reasons = append(reasons, x.Table+" "+x.ID[len(x.ID)-2:]+" "+x.Reason)
 	}
-	require.Len(t, reasons, 6) // the document has two
+	require.Len(t, reasons, 7) // the document has two
 	require.Contains(t, reasons, "app_users 21 email: This is no e-mail address.")
 	require.Contains(t, reasons, "api_keys 31 key_hash: This is no SHA-256 in hexadecimal digits.")
 	require.Contains(t, reasons, "documents 03 authorId: There is no such user.")
 	require.Contains(t, strings.Join(reasons, "\n"), "jobs 45 payload: ")
+	require.Contains(t, reasons, "jobs 46 payload_encrypted: This is not an encrypted payload.")
 	require.Contains(t, reasons, "files 02 uploader_id: There is no such user.")
 
 	require.Equal(t, "Ada@example.org", text(t, to, `SELECT email::text FROM app_users WHERE id = '00000000-0000-0000-0000-000000000010'`))
@@ -129,10 +132,11 @@ line two, "quoted", né|"a key"=>"a, b", "priority"=>"high"|engineering.backend|
 	if dbtest.Lane() == dbtest.Full {
 		require.Equal(t, "-122.4,37.8", text(t, to, `SELECT longitude || ',' || latitude FROM documents WHERE right(id::text, 3) = '101'`))
 	}
-	require.Equal(t, "{pending,pending,done,failed}", text(t, to, `SELECT array_agg(status ORDER BY id)::text FROM jobs`))
+	require.Equal(t, "{pending,pending,done,failed,pending}", text(t, to, `SELECT array_agg(status ORDER BY id)::text FROM jobs`))
 	require.Equal(t, "exhausted", text(t, to, `SELECT reason FROM jobs WHERE id = 44`))
 	require.Equal(t, "2", text(t, to, `SELECT attempts::text FROM jobs WHERE id = 42`))
-	require.Equal(t, "45", text(t, to, `SELECT nextval('jobs_id_seq')::text`)) // after those that are there
+	require.Equal(t, "47", text(t, to, `SELECT id::text FROM jobs WHERE payload_encrypted IS NOT NULL AND payload = '{"x": 1}'`))
+	require.Equal(t, "48", text(t, to, `SELECT nextval('jobs_id_seq')::text`)) // after those that are there
 }
 
 // TestCopyTwice is the rehearsal and the day itself: what is there stays as it is, what is new is added.
