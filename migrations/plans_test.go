@@ -346,7 +346,7 @@ func check(t *testing.T, h hot, plans []plan) {
 		require.Regexp(t, name, text, "%s: the plan does not use the index", h.title)
 	}
 	for _, m := range seqScan.FindAllStringSubmatch(text, -1) {
-		require.NotRegexp(t, `^(documents|search_words|jobs|job_events|app_users|api_keys)`, m[1], "%s: sequential scan\n%s", h.title, text)
+		require.NotRegexp(t, `^(documents|files|search_words|jobs|job_events|app_users|api_keys|tenant_storage)`, m[1], "%s: sequential scan\n%s", h.title, text)
 	}
 	for _, m := range actual.FindAllStringSubmatch(text, -1) {
 		rows, err := strconv.ParseFloat(m[1], 64)

@@ -1607,7 +1607,7 @@ FUNCTION explain_search(p_tenant_id uuid, p_search jsonb, p_vector real[] DEFAUL
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION export_tenant(p_tenant_id uuid, p_table text) RETURNS refcursor
-    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+    -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET cursor_tuple_fraction=1; may be called by app_api
 
 FUNCTION facet_documents(p_tenant_id uuid, p_search jsonb, p_facets jsonb, p_limit integer DEFAULT 10) RETURNS TABLE(facet text, value text, documents bigint)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp, SET enable_seqscan=off; may be called by app_api
@@ -1639,7 +1639,7 @@ FUNCTION finished_partitions(p_before timestamp with time zone) RETURNS TABLE(na
 FUNCTION fold_search_words(p_limit integer DEFAULT 50) RETURNS integer
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET plan_cache_mode=force_custom_plan; may be called by app_worker
 
-FUNCTION forget_detached_files(p_ids uuid[]) RETURNS bigint
+FUNCTION forget_detached_files(p_tenant_ids uuid[], p_ids uuid[]) RETURNS bigint
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp, SET lock_timeout=2s; may be called by app_worker
 
 FUNCTION get_audit_settings() RETURNS TABLE(is_loaded boolean, log text, log_catalog boolean, log_parameter boolean, role text, audited_tables text[], missing text[])
@@ -1664,7 +1664,7 @@ FUNCTION get_tenant_jobs_breakdown(p_tenant_id uuid, p_fresh boolean DEFAULT fal
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION get_tenant_limits(p_tenant_id uuid, OUT documents bigint, OUT users bigint, OUT api_keys bigint, OUT files bigint, OUT storage_bytes bigint, OUT queues bigint, OUT webhook_endpoints bigint, OUT jobs_per_day bigint, OUT requests_per_minute integer, OUT updated_at timestamp with time zone) RETURNS record
-    -- plpgsql, stable; may be called by app_api, app_worker
+    -- sql, stable; may be called by app_api, app_worker
 
 FUNCTION get_tenant_stats(p_tenant_id uuid) RETURNS TABLE(tenant_id uuid, document_count bigint, newest_document_at timestamp with time zone, updated_at timestamp with time zone)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api, app_worker
@@ -1711,6 +1711,9 @@ FUNCTION import_documents(p_tenant_id uuid, p_author_id uuid, p_lines text[], OU
 FUNCTION import_tenant_rows(p_tenant_id uuid, p_table text, p_rows jsonb) RETURNS bigint
     -- plpgsql, volatile, SET search_path=public, pg_temp; may be called by the owner only
 
+FUNCTION is_payload_ciphertext(p_text text) RETURNS boolean
+    -- sql, immutable; may be called by the owner only
+
 FUNCTION is_search_word(p_word text) RETURNS boolean
     -- sql, immutable, parallel safe; may be called by the owner only
 
@@ -1731,6 +1734,9 @@ FUNCTION keep_full_key(p_tenant_id uuid, p_id uuid) RETURNS void
 
 FUNCTION keep_idempotency_response(p_tenant_id uuid, p_key text, p_response bytea) RETURNS void
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
+
+FUNCTION key_request_rate(p_key_id uuid) RETURNS integer
+    -- sql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION list_detached_files(p_limit integer) RETURNS TABLE(tenant_id uuid, id uuid, storage_key text)
     -- plpgsql, volatile, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_worker

@@ -383,6 +383,76 @@ subscription Messages {
 `,
   },
   {
+    title: "Files",
+    summary: "The newest files with links for a download, and an upload past the API.",
+    query: `# A link gives the file to whoever has it, for 15 minutes
+# unless expiresIn says otherwise.
+query Files {
+  filesConnection(first: 10) {
+    nodes {
+      id
+      filename
+      contentType
+      sizeBytes
+      status
+      downloadUrl
+      uploader {
+        email
+      }
+    }
+    pageInfo {
+      endCursor
+      hasNextPage
+    }
+  }
+  storageUsage {
+    files
+    bytes
+    bytesLimit
+  }
+}
+
+# One PUT of exactly these bytes goes to the url that this
+# answers; then CompleteUpload looks at them. The uploader is a
+# user: see Authors in the tab CreateDocument.
+mutation BeginUpload($uploader: ID!) {
+  createUpload(
+    input: {
+      filename: "hello.txt"
+      contentType: "text/plain"
+      sizeBytes: 5
+      uploaderId: $uploader
+    }
+  ) {
+    file {
+      id
+      status
+    }
+    url
+    method
+    expiresAt
+  }
+}
+
+mutation CompleteUpload($id: ID!) {
+  completeUpload(input: { id: $id }) {
+    file {
+      status
+      contentType
+      checksum
+      downloadUrl(expiresIn: 60)
+    }
+  }
+}
+
+mutation DeleteFile($id: ID!) {
+  deleteFile(input: { id: $id }) {
+    id
+  }
+}
+`,
+  },
+  {
     title: "Administer the tenant",
     summary: "What the tenant has and may have; its users and keys.",
     query: `# What there is, and what the operator allows. Null is no limit.
