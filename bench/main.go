@@ -1,8 +1,8 @@
 // Command bench measures the product: every figure beside a peer or a physical limit that is measured in the same run, so
 // that the ratio says something on any machine. docs/benchmarks.md tells how, and what came out.
 //
-//	go run ./bench [-only read,page,rest,realtime,jobs,webhooks,search,import,dashboard,encryption,messages,start] [-seconds 10] [-bin bin/stackforge] [-strict] [-keep]
-//	               [-lanes full,bare] [-documents 100000] [-vectors 20000] [-many 1000]
+//	go run ./bench [-only read,page,rest,realtime,jobs,webhooks,search,import,dashboard,encryption,files,messages,tenants,start] [-seconds 10] [-bin bin/stackforge] [-strict] [-keep]
+//	               [-lanes full,bare] [-documents 100000] [-vectors 20000] [-many 1000] [-file 1024]
 //
 // It runs a PostgreSQL of its own with durable settings in a temporary folder, and the built program in processes of its
 // own. Nothing but loopback and unix sockets is used. The exit code is 0 also when a bar is missed, unless -strict.
@@ -55,7 +55,9 @@ func parts() []part {
 		{"import", (*bench).importPart},
 		{"dashboard", (*bench).dashboardPart},
 		{"encryption", (*bench).encryptionPart},
+		{"files", (*bench).filesPart},
 		{"messages", (*bench).messagesPart},
+		{"tenants", (*bench).tenantsPart},
 		{"start", (*bench).startPart},
 	}
 }
@@ -67,6 +69,7 @@ type options struct {
 	only    []string
 	seconds int
 	strict  bool
+	file    int // MiB
 
 	// Of search: the number of documents, and so on.
 	corpus  int
@@ -79,10 +82,11 @@ func parse() (options, error) {
 	var o options
 	var only, lanesOnly string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	fs.StringVar(&only, "only", "", "parts to run, separated by commas: read, page, rest, realtime, jobs, webhooks, search, import, dashboard, encryption, messages, start (default all)")
+	fs.StringVar(&only, "only", "", "parts to run, separated by commas: read, page, rest, realtime, jobs, webhooks, search, import, dashboard, encryption, files, messages, tenants, start (default all)")
 	fs.IntVar(&o.seconds, "seconds", 10, "time of each measured side of a part")
 	fs.StringVar(&o.bin, "bin", "bin/stackforge", "the program to measure")
 	fs.BoolVar(&o.strict, "strict", false, "exit with 1 when a bar is missed")
+	fs.IntVar(&o.file, "file", 1024, "files: MiB of the file that is sent")
 	fs.BoolVar(&o.keep, "keep", false, "keep the temporary folder, with the logs of the processes")
 	fs.StringVar(&lanesOnly, "lanes", "full,bare", "search: with all extensions of the server, with PostgreSQL's contrib only, or both")
 	fs.IntVar(&o.corpus, "documents", 100_000, "search: documents of the tenant")
@@ -93,6 +97,9 @@ func parse() (options, error) {
 	}
 	if o.seconds < 2 || o.seconds > 600 {
 		return o, errors.New("-seconds must be from 2 to 600")
+	}
+	if o.file < 16 || o.file > 5120 {
+		return o, errors.New("-file must be from 16 to 5120")
 	}
 	if o.corpus < 1000 || o.vectors < 0 || o.vectors > o.corpus {
 		return o, errors.New("-documents must be at least 1000, and -vectors from 0 to -documents")
