@@ -1,6 +1,6 @@
--- What the extension pg_graphql may show of a tenant: five views in a schema of their own, for two roles that may do nothing
--- else. Without the extension they are five views. Locks nothing. To undo by hand: DROP SCHEMA graphql_api CASCADE, then
--- DROP FUNCTION write_graphql_api(), assert_scope(text).
+-- What the extension pg_graphql may show of a tenant: five views in a schema of their own, for two roles that read their columns
+-- and nothing else. Without the extension they are five views. Locks nothing. To undo by hand: DROP SCHEMA graphql_api CASCADE,
+-- then DROP FUNCTION write_graphql_api(), assert_scope(text).
 --
 -- pg_graphql shows every table and function of its search_path that the role has rights on, but no partitioned table (jobs, files).
 -- Hence views, and no functions. Types of extensions (ltree, hstore, citext) are cast to what the dialect can filter. The views run

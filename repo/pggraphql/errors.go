@@ -90,7 +90,7 @@ var (
 		"|Input (contains extra keys|for type )" +
 		"|Anonymous operations must|Operation names must|Operation not found|Selection set must|Subscriptions are not|variables must be" +
 		"|Fragment cycle|Found a cycle|no fragment named|Two fields named|Fields `" +
-		"|Field \"|Value for \"|Incorrect arguments to directive|Only (`and`|one of)|(A )?[Aa]rgument \"" +
+		"|Field \"|Value for \"|Incorrect arguments to directive|Only `and`|[Oo]nly one of \"|enable the aggregate|(A )?[Aa]rgument \"" +
 		"|`(first|last|offset)` must|\"(first|last|before|after|offset)\" |Failed to decode cursor|orderBy clause" +
 		"|nodeId belongs|Collection referenced by nodeId|At least one |Missing primary key|Primary key column" +
 		"|Unexpected (array|object) in input|Failed to handle numeric|Filter type error|Error transpiling)")
