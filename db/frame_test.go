@@ -68,5 +68,4 @@ func TestDoIn(t *testing.T) {
 		return err
 	})
 	require.True(t, errs.Is(err, errs.Timeout), "%v", err)
-
 }

@@ -11,3 +11,4 @@ $$;
 REVOKE EXECUTE ON FUNCTION graphql_api.resolve_tenant_documents FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION graphql_api.resolve_tenant_documents TO app_api, app_worker, app_readonly;
 GRANT USAGE ON SCHEMA graphql_api TO app_api, app_worker, app_readonly;
+DROP FUNCTION IF EXISTS graphql.resolve_tenant_documents(); -- DROP EXTENSION leaves it

@@ -194,7 +194,7 @@ func TestWithoutTheExtension(t *testing.T) {
 	require.Contains(t, errs.From(err).Message, "pg_graphql")
 
 	// It is there, and migrate has not run since.
-	d.Exec(t, `CREATE SCHEMA graphql; CREATE FUNCTION graphql.resolve(text, jsonb, text) RETURNS jsonb LANGUAGE sql AS 'SELECT $2'`)
+	d.Exec(t, `DROP SCHEMA IF EXISTS graphql CASCADE; CREATE SCHEMA graphql; CREATE FUNCTION graphql.resolve(text, jsonb, text) RETURNS jsonb LANGUAGE sql AS 'SELECT $2'`)
 	_, err = pggraphql.New(d.API, 0).Resolve(tenant.With(t.Context(), s), pggraphql.Request{Query: "{ a }"})
 	require.True(t, errs.Is(err, errs.NotImplemented), "%v", err)
 	require.Contains(t, errs.From(err).Message, "stackforge migrate")

@@ -1,5 +1,5 @@
 -- What stands in the place of pg_graphql's function where the server does not have it.
-CREATE SCHEMA graphql;
+CREATE SCHEMA IF NOT EXISTS graphql; -- DROP EXTENSION leaves it
 GRANT USAGE ON SCHEMA graphql TO app_graphql;
 CREATE TABLE graphql.recorded (query text, variables jsonb, operation text, reader boolean, answer jsonb);
 GRANT SELECT ON graphql.recorded TO app_graphql;
