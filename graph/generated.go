@@ -5075,72 +5075,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
-	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
-		ec.unmarshalInputArchiveMessageInput,
-		ec.unmarshalInputArchiveMessagesInput,
-		ec.unmarshalInputBoundingBoxInput,
-		ec.unmarshalInputCancelJobInput,
-		ec.unmarshalInputCompleteUploadInput,
-		ec.unmarshalInputCreateApiKeyInput,
-		ec.unmarshalInputCreateDocumentInput,
-		ec.unmarshalInputCreateDocumentsInput,
-		ec.unmarshalInputCreateMessageQueueInput,
-		ec.unmarshalInputCreateUploadInput,
-		ec.unmarshalInputCreateUserInput,
-		ec.unmarshalInputCreateWebhookEndpointInput,
-		ec.unmarshalInputDecryptJobPayloadInput,
-		ec.unmarshalInputDeleteDocumentInput,
-		ec.unmarshalInputDeleteFileInput,
-		ec.unmarshalInputDeleteMessageInput,
-		ec.unmarshalInputDeleteMessageQueueInput,
-		ec.unmarshalInputDeleteMessagesInput,
-		ec.unmarshalInputDeleteUserInput,
-		ec.unmarshalInputDeleteWebhookEndpointInput,
-		ec.unmarshalInputDocumentFilter,
-		ec.unmarshalInputEncryptJobPayloadInput,
-		ec.unmarshalInputEnqueueJobInput,
-		ec.unmarshalInputEnqueueJobsInput,
-		ec.unmarshalInputFileFilter,
-		ec.unmarshalInputFileStatusFilter,
-		ec.unmarshalInputHybridWeightsInput,
-		ec.unmarshalInputIDFilter,
-		ec.unmarshalInputIntFilter,
-		ec.unmarshalInputJobFilter,
-		ec.unmarshalInputJobStatusFilter,
-		ec.unmarshalInputMessageInput,
-		ec.unmarshalInputMessageRef,
-		ec.unmarshalInputNearInput,
-		ec.unmarshalInputPathFacetInput,
-		ec.unmarshalInputPathFilter,
-		ec.unmarshalInputPopMessagesInput,
-		ec.unmarshalInputPurgeMessageQueueInput,
-		ec.unmarshalInputReadMessagesInput,
-		ec.unmarshalInputRedeliverWebhookInput,
-		ec.unmarshalInputRedeliverWebhooksInput,
-		ec.unmarshalInputRemoveSearchSynonymsInput,
-		ec.unmarshalInputRetryJobInput,
-		ec.unmarshalInputRevokeApiKeyInput,
-		ec.unmarshalInputRotateApiKeyInput,
-		ec.unmarshalInputRotateWebhookSecretInput,
-		ec.unmarshalInputSendMessageInput,
-		ec.unmarshalInputSendMessagesInput,
-		ec.unmarshalInputSetMessageQueueRedriveInput,
-		ec.unmarshalInputSetMessageVisibilityInput,
-		ec.unmarshalInputSetSearchStopWordsInput,
-		ec.unmarshalInputSetSearchSynonymsInput,
-		ec.unmarshalInputSetWebhookInput,
-		ec.unmarshalInputSimilarFilter,
-		ec.unmarshalInputStringFilter,
-		ec.unmarshalInputTagFilter,
-		ec.unmarshalInputTestWebhookInput,
-		ec.unmarshalInputTimeFilter,
-		ec.unmarshalInputUpdateApiKeyInput,
-		ec.unmarshalInputUpdateDocumentInput,
-		ec.unmarshalInputUpdateUserInput,
-		ec.unmarshalInputUpdateWebhookEndpointInput,
-		ec.unmarshalInputWebhookDeliveryFilter,
-		ec.unmarshalInputWebhookDeliveryStatusFilter,
-	)
 	first := true
 
 	switch opCtx.Operation.Operation {
@@ -5150,7 +5084,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			var data graphql.Marshaler
 			if first {
 				first = false
-				ctx = graphql.WithUnmarshalerMap(ctx, inputUnmarshalMap)
 				data = ec._Query(ctx, opCtx.Operation.SelectionSet)
 			} else {
 				if atomic.LoadInt32(&ec.PendingDeferred) > 0 {
@@ -5180,7 +5113,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 				return nil
 			}
 			first = false
-			ctx = graphql.WithUnmarshalerMap(ctx, inputUnmarshalMap)
 			data := ec._Mutation(ctx, opCtx.Operation.SelectionSet)
 			var buf bytes.Buffer
 			data.MarshalGQL(&buf)

@@ -78,9 +78,11 @@ type field struct {
 
 // The places of generated.go that get a first try of the short way.
 var (
-	objectFunc = regexp.MustCompile(`(func \(ec \*executionContext\) _(\w+)\(ctx context\.Context, sel ast\.SelectionSet, obj \*(\S+)\) graphql\.Marshaler \{\n\tfields := graphql\.CollectFields\(ec\.OperationContext, sel, (\w+)\)\n)`)
-	listFunc   = regexp.MustCompile(`(\tret := graphql\.MarshalSliceConcurrently\(ctx, len\(v\), [^\n]*\n[^\n]*\n\t\tfc\.Result = &v\[i\]\n\t\treturn ec\.marshalN(\w+?)2[^\n(*ᚖ]*\(ctx, sel, v\[i\]\)\n)`)
-	importList = regexp.MustCompile(`(?s)\nimport \(\n.*?\n\)\n`)
+	objectFunc  = regexp.MustCompile(`(func \(ec \*executionContext\) _(\w+)\(ctx context\.Context, sel ast\.SelectionSet, obj \*(\S+)\) graphql\.Marshaler \{\n\tfields := graphql\.CollectFields\(ec\.OperationContext, sel, (\w+)\)\n)`)
+	listFunc    = regexp.MustCompile(`(\tret := graphql\.MarshalSliceConcurrently\(ctx, len\(v\), [^\n]*\n[^\n]*\n\t\tfc\.Result = &v\[i\]\n\t\treturn ec\.marshalN(\w+?)2[^\n(*ᚖ]*\(ctx, sel, v\[i\]\)\n)`)
+	inputMap    = regexp.MustCompile(`(?s)\tinputUnmarshalMap := graphql\.BuildUnmarshalerMap\(\n.*?\n\t\)\n`)
+	inputMapUse = regexp.MustCompile(`\n\s*ctx = graphql\.WithUnmarshalerMap\(ctx, inputUnmarshalMap\)`)
+	importList  = regexp.MustCompile(`(?s)\nimport \(\n.*?\n\)\n`)
 )
 
 // write makes direct.go and has generated.go try it first.
@@ -89,6 +91,9 @@ func (d *direct) write() error {
 	name := data.Config.Exec.Filename
 	text, err := os.ReadFile(name)
 	if err != nil {
+		return err
+	}
+	if text, err = withoutInputMap(text); err != nil {
 		return err
 	}
 	plain := map[string]object{}
@@ -121,6 +126,16 @@ func (d *direct) write() error {
 		return err
 	}
 	return writeFile(directFile(name), string(importList.Find(text)), plain)
+}
+
+// withoutInputMap leaves out a map of all inputs' functions, which gqlgen makes anew for every operation (some 10 KiB), for directives
+// and resolvers that call graphql.UnmarshalInputFromContext. Ours do not.
+func withoutInputMap(text []byte) ([]byte, error) {
+	out := inputMapUse.ReplaceAll(inputMap.ReplaceAll(text, nil), nil)
+	if bytes.Contains(out, []byte("nputUnmarshalMap")) || len(out) == len(text) {
+		return nil, errors.New("gqlgen makes its map of inputs in another way now")
+	}
+	return out, nil
 }
 
 func directFile(generated string) string { return filepath.Join(filepath.Dir(generated), "direct.go") }
