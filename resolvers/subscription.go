@@ -27,21 +27,27 @@ func (r *subscriptionRoot) JobUpdates(ctx context.Context, ids, types []string, 
 	if err != nil {
 		return nil, err
 	}
-	out := make(chan model.JobUpdate)
-	go func() {
-		defer close(out)
-		for e := range events {
-			select {
-			case out <- newJobUpdate(e):
-			case <-ctx.Done():
-				return
-			}
+	out := make(chan model.JobUpdate, 1)
+	if !transport.Pull(ctx, func() { nextUpdate(ctx, events, reason, out) }) {
+		return nil, errs.New(errs.Internal, "A subscription needs a transport that can have it.")
+	}
+	return out, nil
+}
+
+// nextUpdate waits for an event and passes it on; at the end it closes the channel.
+func nextUpdate(ctx context.Context, events <-chan *job.Event, reason func() error, out chan<- model.JobUpdate) {
+	select {
+	case e, ok := <-events:
+		if ok {
+			out <- newJobUpdate(e)
+			return
 		}
 		if err := reason(); err != nil && ctx.Err() == nil {
 			transport.Fail(ctx, err)
 		}
-	}()
-	return out, nil
+	case <-ctx.Done():
+	}
+	close(out)
 }
 
 func newJobUpdate(e *job.Event) model.JobUpdate {

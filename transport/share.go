@@ -203,7 +203,9 @@ func (e *execution) events(ctx context.Context, next graphql.ResponseHandler, wh
 			list = h.recovered(e.ctx, p)
 		}
 	}()
+	pull := why.pulled()
 	for delivered := 1; ; delivered++ {
+		pull()
 		answer := next(h.cfg.BeforeOperation(ctx))
 		switch {
 		case e.ctx.Err() != nil:
@@ -241,11 +243,35 @@ func Fail(ctx context.Context, err error) {
 	}
 }
 
+// Pull states how a subscription gets its events: before each of them fill is called, which waits for it and puts it into the channel
+// that the resolver returns, or closes that channel. The channel has room for one. So a resolver needs no goroutine of its
+// own, which each subscription that waits would have to pay for. It is false outside of a subscription.
+func Pull(ctx context.Context, fill func()) bool {
+	r, ok := ctx.Value(reasonKey{}).(*reason)
+	if ok {
+		r.mu.Lock()
+		r.fill = fill
+		r.mu.Unlock()
+	}
+	return ok
+}
+
 type reasonKey struct{}
 
+// reason is what a resolver tells of its subscription.
 type reason struct {
-	mu  sync.Mutex
-	err error
+	mu   sync.Mutex
+	err  error
+	fill func()
+}
+
+func (r *reason) pulled() func() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fill == nil {
+		return func() {}
+	}
+	return r.fill
 }
 
 func (r *reason) set(err error) {
