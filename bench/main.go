@@ -1,7 +1,7 @@
 // Command bench measures the product: every figure beside a peer or a physical limit that is measured in the same run, so
 // that the ratio says something on any machine. docs/benchmarks.md tells how, and what came out.
 //
-//	go run ./bench [-only read,page,rest,realtime,jobs,webhooks,search,import,dashboard,encryption,files,messages,tenants,start] [-seconds 10] [-bin bin/stackforge] [-strict] [-keep]
+//	go run ./bench [-only read,page,rest,realtime,sockets,jobs,webhooks,search,import,dashboard,encryption,files,messages,tenants,start] [-seconds 10] [-bin bin/stackforge] [-strict] [-keep]
 //	               [-lanes full,bare] [-documents 100000] [-vectors 20000] [-many 1000] [-file 1024]
 //
 // It runs a PostgreSQL of its own with durable settings in a temporary folder, and the built program in processes of its
@@ -28,6 +28,8 @@ func main() {
 	var err error
 	if len(os.Args) > 1 && os.Args[1] == "bare" {
 		err = serveBare(ctx, os.Args[2:])
+	} else if len(os.Args) == 3 && os.Args[1] == "sockets" {
+		err = serveSockets(ctx, os.Args[2])
 	} else {
 		err = run(ctx)
 	}
@@ -49,6 +51,7 @@ func parts() []part {
 		{"page", (*bench).pagePart},
 		{"rest", (*bench).restPart},
 		{"realtime", (*bench).realtimePart},
+		{"sockets", (*bench).socketsPart},
 		{"jobs", (*bench).jobsPart},
 		{"webhooks", (*bench).webhooksPart},
 		{"search", (*bench).searchPart},
@@ -82,7 +85,7 @@ func parse() (options, error) {
 	var o options
 	var only, lanesOnly string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	fs.StringVar(&only, "only", "", "parts to run, separated by commas: read, page, rest, realtime, jobs, webhooks, search, import, dashboard, encryption, files, messages, tenants, start (default all)")
+	fs.StringVar(&only, "only", "", "parts to run, separated by commas: read, page, rest, realtime, sockets, jobs, webhooks, search, import, dashboard, encryption, files, messages, tenants, start (default all)")
 	fs.IntVar(&o.seconds, "seconds", 10, "time of each measured side of a part")
 	fs.StringVar(&o.bin, "bin", "bin/stackforge", "the program to measure")
 	fs.BoolVar(&o.strict, "strict", false, "exit with 1 when a bar is missed")

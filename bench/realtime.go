@@ -26,9 +26,7 @@ const (
 	subscribers  = 500
 	changeRate   = 200 // status changes a second, each committed on its own
 	maxSeconds   = 10
-	idleSockets  = 1000
 	frameBar     = 50 * time.Millisecond
-	idleBar      = 32 << 10 // bytes
 	warmups      = 100
 	producers    = 4 // sessions that commit in turn, so that a slow disk does not set the rate
 	changesOfJob = 2 // running, done
@@ -53,16 +51,13 @@ func (b *bench) realtimePart(ctx context.Context) error {
 		return err
 	}
 	// Every subscriber has jobs of its own (and one for the warm-up), so that nothing can be shared.
-	if err := b.fanout(ctx, d, "500 subscribers, each of its own jobs", func(i int, ids []int64) string {
+	return b.fanout(ctx, d, "500 subscribers, each of its own jobs", func(i int, ids []int64) string {
 		list := []string{strconv.Quote(strconv.FormatInt(ids[0], 10))}
 		for k := 1 + i; k < len(ids); k += subscribers {
 			list = append(list, strconv.Quote(strconv.FormatInt(ids[k], 10)))
 		}
 		return someOf(list)
-	}); err != nil {
-		return err
-	}
-	return b.idle(ctx, d)
+	})
 }
 
 // producer changes jobs as a worker process does: the same statements as app_worker, and the same nudge after the commit.
@@ -317,55 +312,4 @@ func (b *bench) fanoutReport(c *crowd, what string, committed []int64, took, flo
 	b.report.bound("realtime", what+": frames missing, doubled, foreign", fmt.Sprintf("%d, %d, %d", missing, twice, foreign),
 		"of "+count(float64(len(late)+missing)), "", "0", missing+twice+foreign == 0)
 	return c.trouble()
-}
-
-// idle measures what a socket costs that waits.
-func (b *bench) idle(ctx context.Context, d *dataset) error {
-	for _, form := range []struct {
-		what  string
-		query func(i int) string
-	}{
-		{"the same subscription", func(int) string { return everything }},
-		{"a subscription of its own", func(i int) string { return someOf([]string{strconv.Quote(strconv.Itoa(1_000_000_000 + i))}) }},
-	} {
-		each, err := b.idleForm(ctx, d, form.query)
-		if err != nil {
-			return err
-		}
-		b.report.bound("realtime", "API memory per idle socket with "+form.what, fmt.Sprintf("%.1f KiB", each/1024),
-			count(idleSockets)+" sockets, resident", "", "< 32 KiB", each < idleBar)
-	}
-	return nil
-}
-
-func (b *bench) idleForm(ctx context.Context, d *dataset, query func(i int) string) (float64, error) {
-	s, err := b.serve(ctx, "serve", d.url)
-	if err != nil {
-		return 0, err
-	}
-	defer s.stop()
-	// The first requests fill caches and pools that are no socket's.
-	for range 200 {
-		if err := graphql(ctx, s.addr, d.key, `{"query":"{ __typename }"}`); err != nil {
-			return 0, err
-		}
-	}
-	before, err := rss(s.cmd.Process.Pid)
-	if err != nil {
-		return 0, err
-	}
-	c, err := gather(idleSockets, s.addr, d.key, 0, query, func(int64, []byte) (int, bool) { return 0, false }, func() int64 { return 0 })
-	if err != nil {
-		return 0, err
-	}
-	defer c.leave()
-	if err := sleep(ctx, 3*time.Second); err != nil {
-		return 0, err
-	}
-	after, err := rss(s.cmd.Process.Pid)
-	if err != nil {
-		return 0, err
-	}
-	c.leave()
-	return float64(after-before) / idleSockets, c.trouble()
 }

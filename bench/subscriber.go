@@ -44,11 +44,45 @@ func subscribe(addr, key, query string, events int) (*subscriber, error) {
 	return s, nil
 }
 
+// follow opens a socket whose path says all.
+func follow(addr, path, key string) (*subscriber, error) {
+	conn, err := net.DialTimeout("tcp", addr, 10*time.Second) //nolint:noctx // it has a limit
+	if err != nil {
+		return nil, err
+	}
+	s := &subscriber{conn: conn, buf: make([]byte, 16<<10)}
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	defer conn.SetDeadline(time.Time{}) //nolint:errcheck // a closed connection shows at the next read
+	if err := s.upgrade(path, "X-Api-Key: "+key); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
 func (s *subscriber) open(key, query string) error {
 	_ = s.conn.SetDeadline(time.Now().Add(20 * time.Second))
 	defer s.conn.SetDeadline(time.Time{}) //nolint:errcheck // a closed connection shows at the next read
-	if _, err := io.WriteString(s.conn, "GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"); err != nil {
+	if err := s.upgrade("/graphql", "Sec-WebSocket-Protocol: graphql-transport-ws"); err != nil {
+		return err
+	}
+	if err := s.send(1, []byte(`{"type":"connection_init","payload":{"apiKey":"`+key+`"}}`)); err != nil {
+		return err
+	}
+	_, message, err := s.next()
+	if err != nil {
+		return err
+	}
+	if !bytes.Contains(message, []byte("connection_ack")) {
+		return fmt.Errorf("no ack: %.200s", message)
+	}
+	return s.send(1, []byte(`{"id":"1","type":"subscribe","payload":`+query+`}`))
+}
+
+// upgrade makes the connection a WebSocket.
+func (s *subscriber) upgrade(path, header string) error {
+	if _, err := io.WriteString(s.conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"+header+"\r\n\r\n"); err != nil {
 		return err
 	}
 	for !bytes.Contains(s.buf[:s.have], []byte("\r\n\r\n")) {
@@ -62,17 +96,7 @@ func (s *subscriber) open(key, query string) error {
 		return fmt.Errorf("no upgrade: %.200s", s.buf[:s.have])
 	}
 	s.drop(bytes.Index(s.buf, []byte("\r\n\r\n")) + 4)
-	if err := s.send(1, []byte(`{"type":"connection_init","payload":{"apiKey":"`+key+`"}}`)); err != nil {
-		return err
-	}
-	_, message, err := s.next()
-	if err != nil {
-		return err
-	}
-	if !bytes.Contains(message, []byte("connection_ack")) {
-		return fmt.Errorf("no ack: %.200s", message)
-	}
-	return s.send(1, []byte(`{"id":"1","type":"subscribe","payload":`+query+`}`))
+	return nil
 }
 
 // send writes a frame. Clients must mask; a mask of zeros changes nothing.
@@ -219,10 +243,15 @@ func gather(n int, addr, key string, events int, query func(i int) string, which
 			c.leave()
 			return nil, fmt.Errorf("subscriber %d: %w", i, err)
 		}
-		c.all = append(c.all, s)
-		c.wg.Go(func() { s.run(which, since) })
+		c.join(s, which, since)
 	}
 	return c, nil
+}
+
+// join lets a subscriber read.
+func (c *crowd) join(s *subscriber, which event, since func() int64) {
+	c.all = append(c.all, s)
+	c.wg.Go(func() { s.run(which, since) })
 }
 
 // live tells whether all have received something.
