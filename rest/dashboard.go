@@ -17,7 +17,7 @@ import (
 
 // DashboardStats are the tenant's documents in two numbers.
 type DashboardStats struct {
-	TenantID         uuid.UUID `json:"tenantId" format:"uuid" doc:"The tenant." example:"11111111-1111-4111-8111-111111111111"`
+	TenantID         uuid.UUID `json:"tenantId" format:"uuid" doc:"The tenant." example:"00000000-0000-0000-0000-000000000001"`
 	DocumentCount    int64     `json:"documentCount" doc:"Its documents, as of updatedAt." example:"12"`
 	NewestDocumentAt maybe     `json:"newestDocumentAt" doc:"When the newest was created."`
 	UpdatedAt        maybe     `json:"updatedAt" doc:"When this was last counted."`
@@ -25,7 +25,7 @@ type DashboardStats struct {
 
 // DashboardPivot is documents by month.
 type DashboardPivot struct {
-	TenantID uuid.UUID    `json:"tenantId" format:"uuid" doc:"The tenant." example:"11111111-1111-4111-8111-111111111111"`
+	TenantID uuid.UUID    `json:"tenantId" format:"uuid" doc:"The tenant." example:"00000000-0000-0000-0000-000000000001"`
 	Pivot    []PivotMonth `json:"pivot" nullable:"false" doc:"Ascending; months without documents are left out."`
 }
 
@@ -37,7 +37,7 @@ type PivotMonth struct {
 
 // DashboardBreakdown is jobs by type and status.
 type DashboardBreakdown struct {
-	TenantID  uuid.UUID       `json:"tenantId" format:"uuid" doc:"The tenant." example:"11111111-1111-4111-8111-111111111111"`
+	TenantID  uuid.UUID       `json:"tenantId" format:"uuid" doc:"The tenant." example:"00000000-0000-0000-0000-000000000001"`
 	Breakdown []BreakdownType `json:"breakdown" nullable:"false" doc:"By type."`
 }
 
@@ -71,23 +71,31 @@ type months struct {
 	given bool
 }
 
-const defaultMonths = 6
+const (
+	defaultMonths = 6
+	maxMonths     = 60
+)
 
-// UnmarshalText reads a whole number; the database judges it.
+const errMonths sentence = "Ask for 1 to 60 months."
+
+// UnmarshalText reads a whole number. The database judges it, too; but for a view without months nobody asks it.
 func (m *months) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseInt(string(text), 10, 32)
 	if err != nil {
 		return errNotWhole
+	}
+	if n < 1 || n > maxMonths {
+		return errMonths
 	}
 	m.n, m.given = int(n), true
 	return nil
 }
 
 // Schema describes it.
-func (*months) Schema(huma.Registry) *huma.Schema { return whole(1, 60, defaultMonths) }
+func (*months) Schema(huma.Registry) *huma.Schema { return whole(1, maxMonths, defaultMonths) }
 
 type dashboardInput struct {
-	TenantID string `path:"tenantId" format:"uuid" doc:"The caller's own tenant." example:"11111111-1111-4111-8111-111111111111"`
+	TenantID string `path:"tenantId" format:"uuid" doc:"The caller's own tenant." example:"00000000-0000-0000-0000-000000000001"`
 	View     string `query:"view" enum:"stats,pivot,breakdown" default:"stats" doc:"Counts as of the last refresh, documents by month, or jobs by type and status."`
 	Months   months `query:"months" doc:"Of view=pivot: how many months back, 1 to 60."`
 }

@@ -17,9 +17,9 @@ import (
 
 // Document is a document as REST shows it.
 type Document struct {
-	ID        uuid.UUID `json:"id" format:"uuid" doc:"The id." example:"0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a69"`
-	TenantID  uuid.UUID `json:"tenantId" format:"uuid" doc:"Whose document it is." example:"11111111-1111-4111-8111-111111111111"`
-	AuthorID  uuid.UUID `json:"authorId" format:"uuid" doc:"The user who wrote it." example:"0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a70"`
+	ID        uuid.UUID `json:"id" format:"uuid" doc:"The id." example:"00000000-0000-0000-0000-000000000101"`
+	TenantID  uuid.UUID `json:"tenantId" format:"uuid" doc:"Whose document it is." example:"00000000-0000-0000-0000-000000000001"`
+	AuthorID  uuid.UUID `json:"authorId" format:"uuid" doc:"The user who wrote it." example:"00000000-0000-0000-0000-000000000010"`
 	Title     string    `json:"title" doc:"The title." example:"Introduction to PostgreSQL"`
 	Body      string    `json:"body" doc:"The text." example:"PostgreSQL is a relational database."`
 	Metadata  string    `json:"metadata" doc:"Keys and values as PostgreSQL prints an hstore; empty when there are none." example:"\"priority\"=>\"high\""`
@@ -34,15 +34,15 @@ type Document struct {
 // DocumentFields are what a new document and a change have in common. Absent and null are the same.
 type DocumentFields struct {
 	Metadata  map[string]string `json:"metadata,omitempty" nullable:"true" doc:"A flat object of strings; a change replaces all of it." example:"{\"priority\":\"high\",\"tags\":\"database, postgres\"}"`
-	Path      *string           `json:"path,omitempty" doc:"Labels of letters, digits and underscores with dots between them." example:"engineering.backend"`
-	TagIDs    []tag             `json:"tagIds,omitempty" doc:"At most 1,000 whole numbers of 32 bits." example:"[1,5,12]"`
-	Longitude *float64          `json:"longitude,omitempty" doc:"Degrees east, -180 to 180; only together with latitude." example:"-122.4194"`
-	Latitude  *float64          `json:"latitude,omitempty" doc:"Degrees north, -90 to 90; only together with longitude." example:"37.7749"`
+	Path      *string           `json:"path,omitempty" nullable:"true" doc:"Labels of letters, digits and underscores with dots between them." example:"engineering.backend"`
+	TagIDs    []tag             `json:"tagIds,omitempty" nullable:"true" doc:"At most 1,000 whole numbers of 32 bits." example:"[1,5,12]"`
+	Longitude *float64          `json:"longitude,omitempty" nullable:"true" doc:"Degrees east, -180 to 180; only together with latitude." example:"-122.4194"`
+	Latitude  *float64          `json:"latitude,omitempty" nullable:"true" doc:"Degrees north, -90 to 90; only together with longitude." example:"37.7749"`
 }
 
 // NewDocument is a document to create.
 type NewDocument struct {
-	AuthorID string `json:"authorId" format:"uuid" doc:"A user of the tenant." example:"0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a70"`
+	AuthorID string `json:"authorId" format:"uuid" doc:"A user of the tenant." example:"00000000-0000-0000-0000-000000000010"`
 	Title    string `json:"title" doc:"1 to 500 characters." example:"Introduction to PostgreSQL"`
 	Body     string `json:"body" doc:"The text." example:"PostgreSQL is a relational database."`
 	DocumentFields
@@ -50,13 +50,13 @@ type NewDocument struct {
 
 // DocumentChange is a change of a document: absent and null fields keep their value.
 type DocumentChange struct {
-	Title *string `json:"title,omitempty" doc:"1 to 500 characters." example:"Introduction to PostgreSQL 18"`
-	Body  *string `json:"body,omitempty" doc:"The text." example:"PostgreSQL is a relational database."`
+	Title *string `json:"title,omitempty" nullable:"true" doc:"1 to 500 characters." example:"Introduction to PostgreSQL 18"`
+	Body  *string `json:"body,omitempty" nullable:"true" doc:"The text." example:"PostgreSQL is a relational database."`
 	DocumentFields
 }
 
 type documentID struct {
-	ID string `path:"id" format:"uuid" doc:"The id, a uuid; the short public id is taken too." example:"0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a69"`
+	ID string `path:"id" format:"uuid" doc:"The id, a uuid; the short public id is taken too." example:"00000000-0000-0000-0000-000000000101"`
 }
 
 type documentAnswer struct{ Body Document }
@@ -65,7 +65,9 @@ func (a *API) documents() {
 	op := func(method, path, id, summary string, status int, failures ...int) huma.Operation {
 		return operation("Documents", method, path, id, summary, status, failures...)
 	}
-	handle(a, "documents:write", op(http.MethodPost, "/documents", "createDocument", "Create a document", http.StatusCreated, 400, 409, 413, 415),
+	create := op(http.MethodPost, "/documents", "createDocument", "Create a document", http.StatusCreated, 400, 409, 413, 415)
+	leads(&create, "id", "getDocument", "updateDocument", "deleteDocument")
+	handle(a, "documents:write", create,
 		func(ctx context.Context, in *struct {
 			Once
 			Body NewDocument
@@ -86,7 +88,7 @@ func (a *API) documents() {
 		})
 	handle(a, "documents:write", op(http.MethodPut, "/documents/{id}", "updateDocument", "Change a document", http.StatusOK, 400, 404, 413, 415),
 		func(ctx context.Context, in *struct {
-			ID   string `path:"id" format:"uuid" doc:"The id, a uuid; the short public id is taken too." example:"0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a69"`
+			ID   string `path:"id" format:"uuid" doc:"The id, a uuid; the short public id is taken too." example:"00000000-0000-0000-0000-000000000101"`
 			Body DocumentChange
 		},
 		) (*documentAnswer, error) {

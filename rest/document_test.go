@@ -139,7 +139,7 @@ func TestDocumentRefused(t *testing.T) {
 	c.fails(400, "VALIDATION_FAILED", http.MethodPost, "/documents", "")
 	c.fails(400, "VALIDATION_FAILED", http.MethodGet, "/documents/xyz", "")
 	c.fails(400, "VALIDATION_FAILED", http.MethodGet, "/documents/%00", "")
-	c.fails(400, "VALIDATION_FAILED", http.MethodPut, "/documents/search", "{}")
+	c.fails(405, "METHOD_NOT_ALLOWED", http.MethodPut, "/documents/search", "{}")
 	c.fails(413, "PAYLOAD_TOO_LARGE", http.MethodPost, "/documents", with("body", strings.Repeat("x", maxBody)))
 	c.fails(415, "UNSUPPORTED_MEDIA_TYPE", http.MethodPost, "/documents", asJSON(t, good), "Content-Type", "text/plain")
 	c.fails(405, "METHOD_NOT_ALLOWED", http.MethodPatch, "/documents/"+uuid.NewString(), "{}")

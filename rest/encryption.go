@@ -7,7 +7,7 @@ import (
 
 // Encryption says how a payload is to be encrypted.
 type Encryption struct {
-	Redact bool `json:"redact,omitempty" doc:"Blank the plain payload, so that only the encrypted one is left." example:"false"`
+	Redact bool `json:"redact,omitempty" nullable:"true" doc:"Blank the plain payload, so that only the encrypted one is left." example:"false"`
 }
 
 // Encrypted says that a payload is encrypted.
@@ -23,7 +23,7 @@ type Decrypted struct {
 func (a *API) encryption() {
 	handle(a, "jobs:write", operation("Jobs", http.MethodPost, "/jobs/{id}/encrypt", "encryptJob", "Encrypt a job's payload", http.StatusOK, 400, 404, 409, 413, 415, 501),
 		func(ctx context.Context, in *struct {
-			ID   string `path:"id" doc:"The number, or the short public id." example:"42"`
+			ID   string `path:"id" pattern:"^([0-9]+|[a-zA-Z]+)$" doc:"The number, or the short public id." example:"1"`
 			Body *Encryption
 		},
 		) (*struct{ Body Encrypted }, error) {

@@ -43,15 +43,15 @@ type FileReader interface {
 
 // File is a file as REST shows it.
 type File struct {
-	ID          uuid.UUID  `json:"id" format:"uuid" doc:"The id." example:"0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a69"`
+	ID          uuid.UUID  `json:"id" format:"uuid" doc:"The id." example:"00000000-0000-0000-0000-000000000401"`
 	Filename    string     `json:"filename" doc:"Its name without a path, at most 255 bytes." example:"notes.txt"`
 	ContentType string     `json:"contentType" doc:"What its bytes are; where they leave it open, what was declared." example:"text/plain"`
 	SizeBytes   int64      `json:"sizeBytes" doc:"Its length." example:"1048576"`
 	Checksum    *string    `json:"checksum" doc:"SHA-256 in hexadecimal digits; null until it is ready." example:"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"`
 	Status      string     `json:"status" enum:"pending,ready,deleting" doc:"Only what is ready can be downloaded." example:"ready"`
-	UploaderID  *uuid.UUID `json:"uploaderId" format:"uuid" doc:"The user who sent it." example:"0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a70"`
+	UploaderID  *uuid.UUID `json:"uploaderId" format:"uuid" doc:"The user who sent it." example:"00000000-0000-0000-0000-000000000010"`
 	CreatedAt   moment     `json:"createdAt" doc:"When its upload began."`
-	DownloadURL string     `json:"downloadUrl,omitempty" format:"uri" doc:"Gives the file to whoever has it, until expiresAt. Of a file that is ready, in answers of GET." example:"https://files.example.org/files/0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a69/content?tenant=…&expires=1767225600&signature=…"`
+	DownloadURL string     `json:"downloadUrl,omitempty" format:"uri" doc:"Gives the file to whoever has it, until expiresAt. Of a file that is ready, in answers of GET." example:"https://files.example.org/files/00000000-0000-0000-0000-000000000401/content?tenant=…&expires=1767225600&signature=…"`
 	ExpiresAt   *moment    `json:"expiresAt,omitempty" doc:"When downloadUrl ends to work, after 15 minutes."`
 	PublicURL   string     `json:"publicUrl,omitempty" format:"uri" doc:"Where everybody may read it, when the server's storage is public." example:"https://public.example.org/notes.txt"`
 }

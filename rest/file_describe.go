@@ -27,6 +27,7 @@ func (a *API) describeFiles() {
 		},
 		Encoding: map[string]*huma.Encoding{"file": {ContentType: "*/*"}},
 	}}}
+	leads(&op, "id", "getFile", "downloadFile", "deleteFile")
 	op.Responses["201"].Headers = headers([3]string{"Location", "Where the record is.", "/files/" + exampleID})
 	a.describeFile(op, "files:write", schemaOf[File](a))
 
@@ -84,7 +85,7 @@ func (a *API) describeDownload() {
 }
 
 // exampleID is an id in examples.
-const exampleID = "0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a69"
+const exampleID = "00000000-0000-0000-0000-000000000401"
 
 // fileOperation is an operation on files, with the id that its path has.
 func fileOperation(method, path, name, summary string, status int, more ...int) huma.Operation {

@@ -34,8 +34,8 @@ type Job struct {
 type NewJob struct {
 	Type     string  `json:"type" doc:"A lower-case letter, then up to 63 letters, digits, underscores, dots and hyphens." example:"send_email"`
 	Payload  object  `json:"payload,omitzero" required:"false" nullable:"true" doc:"At most 256 KiB; must fit the schema of the type. Default {}." example:"{\"to\":\"someone@example.org\",\"subject\":\"Hello\",\"body\":\"Hello!\"}"`
-	Priority *int32  `json:"priority,omitempty" minimum:"-2147483648" maximum:"2147483647" doc:"Higher runs first. Default 0." example:"0"`
-	RunAt    *string `json:"runAt,omitempty" format:"date-time" doc:"It does not run before. Default now." example:"2026-01-31T09:30:00.000Z"`
+	Priority *int32  `json:"priority,omitempty" nullable:"true" minimum:"-2147483648" maximum:"2147483647" doc:"Higher runs first. Default 0." example:"0"`
+	RunAt    *string `json:"runAt,omitempty" nullable:"true" format:"date-time" doc:"It does not run before. Default now." example:"2026-01-31T09:30:00.000Z"`
 }
 
 // JobList is a page of jobs.
@@ -47,7 +47,9 @@ type JobList struct {
 type jobAnswer struct{ Body Job }
 
 func (a *API) jobs() {
-	handle(a, "jobs:write", operation("Jobs", http.MethodPost, "/jobs", "enqueueJob", "Enqueue a job", http.StatusCreated, 400, 403, 409, 413, 415),
+	enqueue := operation("Jobs", http.MethodPost, "/jobs", "enqueueJob", "Enqueue a job", http.StatusCreated, 400, 403, 409, 413, 415)
+	leads(&enqueue, "id", "getJob", "encryptJob", "decryptJob")
+	handle(a, "jobs:write", enqueue,
 		func(ctx context.Context, in *struct {
 			Once
 			Body NewJob
@@ -86,7 +88,7 @@ func (a *API) jobs() {
 }
 
 type jobID struct {
-	ID string `path:"id" doc:"The number, or the short public id." example:"42"`
+	ID string `path:"id" pattern:"^([0-9]+|[a-zA-Z]+)$" doc:"The number, or the short public id." example:"1"`
 }
 
 // parse reads the id: a number or a hashid.

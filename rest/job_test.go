@@ -199,7 +199,7 @@ func TestDashboard(t *testing.T) {
 		c.ok(http.StatusOK, http.MethodGet, path+"?view=breakdown", ""))
 	other.fails(403, "FORBIDDEN", http.MethodGet, path, "")
 	c.fails(400, "VALIDATION_FAILED", http.MethodGet, "/dashboard/x", "")
-	for query, field := range map[string]string{"?view=x": "view", "?view=pivot&months=0": "months", "?view=pivot&months=61": "months", "?view=pivot&months=x": "months"} {
+	for query, field := range map[string]string{"?view=x": "view", "?view=pivot&months=0": "months", "?view=pivot&months=61": "months", "?view=pivot&months=x": "months", "?months=0": "months"} {
 		require.Equal(t, []string{field}, c.fails(400, "VALIDATION_FAILED", http.MethodGet, path+query, "").fields(), query)
 	}
 }

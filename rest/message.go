@@ -39,8 +39,8 @@ type Messages struct {
 
 // MessageRef names a message to archive. Bodies of DELETE get lost in some proxies: the parameters do as well.
 type MessageRef struct {
-	Queue string `json:"queue,omitempty" doc:"The queue." example:"notifications"`
-	MsgID *int64 `json:"msgId,omitempty" minimum:"1" doc:"The message's number." example:"42"`
+	Queue string `json:"queue,omitempty" nullable:"true" doc:"The queue." example:"notifications"`
+	MsgID *int64 `json:"msgId,omitempty" nullable:"true" minimum:"1" doc:"The message's number." example:"42"`
 }
 
 // Archived says that a message was archived.
@@ -74,7 +74,7 @@ func (l *messageLimit) UnmarshalText(text []byte) (err error) {
 
 // Schema describes it.
 func (*messageLimit) Schema(huma.Registry) *huma.Schema {
-	return whole(1, message.MaxRead, defaultMessages)
+	return anyWhole(defaultMessages)
 }
 
 func (a *API) messages() {
@@ -94,7 +94,7 @@ func (a *API) messages() {
 	read.Description = "Messages that were read are hidden for 5 minutes and then come back, unless they were archived."
 	handle(a, "messages:consume", read,
 		func(ctx context.Context, in *struct {
-			Queue string       `query:"queue" required:"true" doc:"The queue." example:"notifications"`
+			Queue string       `query:"queue" required:"true" pattern:"^[a-z][a-z0-9_]{0,30}$" doc:"The queue." example:"notifications"`
 			Limit messageLimit `query:"limit" doc:"Most messages, brought into 1 to 100."`
 		},
 		) (*struct {
@@ -120,8 +120,8 @@ func (a *API) messages() {
 		})
 	handle(a, "messages:consume", operation("Messages", http.MethodDelete, "/messages", "archiveMessage", "Archive a message", http.StatusOK, 400, 404, 413, 415),
 		func(ctx context.Context, in *struct {
-			Queue string `query:"queue" doc:"The queue, where there is no body." example:"notifications"`
-			MsgID string `query:"msgId" doc:"The message's number, where there is no body." example:"42"`
+			Queue string `query:"queue" pattern:"^[a-z][a-z0-9_]{0,30}$" doc:"The queue, where there is no body." example:"notifications"`
+			MsgID string `query:"msgId" pattern:"^[0-9]+$" doc:"The message's number, where there is no body." example:"42"`
 			Body  *MessageRef
 		},
 		) (*struct{ Body Archived }, error) {

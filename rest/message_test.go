@@ -42,7 +42,7 @@ func TestMessages(t *testing.T) {
 	} {
 		require.Equal(t, fields, c.fails(400, "VALIDATION_FAILED", http.MethodPost, "/messages", body).fields(), body)
 	}
-	for query, field := range map[string]string{"": "queue", "?queue=": "queue", "?queue=notifications&limit=x": "limit"} {
+	for query, field := range map[string]string{"": "queue", "?queue=": "queue", "?queue=0.5": "queue", "?queue=notifications&limit=x": "limit"} {
 		require.Equal(t, []string{field}, c.fails(400, "VALIDATION_FAILED", http.MethodGet, "/messages"+query, "").fields(), query)
 	}
 	require.Equal(t, []string{"queue", "msgId"}, c.fails(400, "VALIDATION_FAILED", http.MethodDelete, "/messages", "").fields())

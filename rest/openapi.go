@@ -88,10 +88,13 @@ func failures() map[int]string {
 		http.StatusUnauthorized:          "There is no valid API key or token.",
 		http.StatusForbidden:             "The key lacks the permission, or names another tenant.",
 		http.StatusNotFound:              "There is no such thing, or it is another tenant's.",
+		http.StatusMethodNotAllowed:      "The path does not take this method, or GraphQL not this operation by GET.",
+		http.StatusNotAcceptable:         "The answer cannot have the type that Accept asks for.",
 		http.StatusRequestTimeout:        "The body did not arrive in time.",
 		http.StatusConflict:              "It conflicts with what is there.",
 		http.StatusPreconditionFailed:    "It is not what the request's conditions ask for.",
 		http.StatusRequestEntityTooLarge: "The body is too long.",
+		http.StatusRequestURITooLong:     "The URL is too long.",
 		http.StatusUnsupportedMediaType:  "The body is no JSON.",
 
 		http.StatusRequestedRangeNotSatisfiable: "There is no such part.",
@@ -163,4 +166,14 @@ func answers(op *huma.Operation, contentType string, s *huma.Schema) {
 // schemaOf registers a type and returns a reference to it.
 func schemaOf[T any](a *API) *huma.Schema {
 	return a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
+}
+
+// leads adds links from what an operation created to what can be done with it: each operation gets a field of the answer as its
+// parameter id.
+func leads(op *huma.Operation, field string, operations ...string) {
+	r := op.Responses[strconv.Itoa(op.DefaultStatus)]
+	r.Links = map[string]*huma.Link{}
+	for _, id := range operations {
+		r.Links[id] = &huma.Link{OperationID: id, Parameters: map[string]any{"id": "$response.body#/" + field}}
+	}
 }

@@ -113,7 +113,7 @@ func TestForeignClients(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(tools, "node_modules")); err != nil {
 		t.Skip("run npm ci in rest/testdata/clients")
 	}
-	d := open(t, options{})
+	d := openShelf(t)
 	c := d.tenant(t)
 	dir := t.TempDir()
 	doc := filepath.Join(dir, "openapi.json")

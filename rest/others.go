@@ -2,15 +2,38 @@ package rest
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 )
 
 // GraphQLRequest is a request to the GraphQL endpoint.
 type GraphQLRequest struct {
-	Query         string `json:"query" doc:"The operation." example:"{ documents(first: 5) { id title } }"`
-	Variables     object `json:"variables,omitzero" required:"false" doc:"Its variables." example:"{\"limit\":5}"`
-	OperationName string `json:"operationName,omitempty" doc:"Which of several operations." example:"List"`
+	Query         string `json:"query" doc:"The operation." example:"query List($first: Int) { documents(first: $first) { id title } }"`
+	Variables     object `json:"variables,omitzero" required:"false" nullable:"true" doc:"Its variables." example:"{\"first\":5}"`
+	OperationName string `json:"operationName,omitempty" nullable:"true" doc:"Which of several operations." example:"List"`
+	Extensions    object `json:"extensions,omitzero" required:"false" nullable:"true" doc:"Is not looked at." example:"{}"`
+}
+
+// GraphQLResponse is an answer of the GraphQL endpoint.
+type GraphQLResponse struct {
+	Data       object         `json:"data,omitzero" required:"false" nullable:"true" doc:"What was asked for; null when a field that must not be null has failed." example:"{\"documents\":[]}"`
+	Errors     []GraphQLError `json:"errors,omitempty" nullable:"false" doc:"What has failed."`
+	Extensions object         `json:"extensions,omitzero" required:"false" doc:"More about the answer." example:"{}"`
+}
+
+// GraphQLError is one failure of a GraphQL operation.
+type GraphQLError struct {
+	Message    string            `json:"message" doc:"A sentence for people." example:"There is no such document."`
+	Locations  []GraphQLLocation `json:"locations,omitempty" nullable:"false" doc:"Where in the query."`
+	Path       []anything        `json:"path,omitempty" nullable:"false" doc:"Which field of the answer." example:"[\"updateDocument\"]"`
+	Extensions object            `json:"extensions,omitzero" required:"false" doc:"code, for programs; requestId; field, of input that is not as it should be." example:"{\"code\":\"NOT_FOUND\"}"`
+}
+
+// GraphQLLocation is a place in a query.
+type GraphQLLocation struct {
+	Line   int `json:"line" doc:"From 1." example:"1"`
+	Column int `json:"column" doc:"From 1." example:"3"`
 }
 
 // Health is how the process does.
@@ -21,19 +44,10 @@ type Health struct {
 
 // others describes what other packages serve.
 func (a *API) others() {
-	op := operation("GraphQL", http.MethodPost, "/graphql", "graphql", "Run a GraphQL operation", http.StatusOK, 400, 401, 413, 415)
-	op.Description = "Each field has its own permission; see the schema. WebSocket clients use the same path."
-	op.Security = []map[string][]string{{"apiKey": {}}, {"bearer": {}}}
-	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf[GraphQLRequest](a)}}}
-	answers(&op, "application/json", &huma.Schema{
-		Type: huma.TypeObject, AdditionalProperties: true, Description: "data, and errors with extensions.code.",
-		Examples: []any{map[string]any{"data": map[string]any{"documents": []any{}}}},
-	})
-	a.describe(op)
-
+	a.describeGraphQL()
 	a.describeExport()
 
-	op = operation("Operations", http.MethodGet, "/health", "health", "Ask whether the process lives", http.StatusOK)
+	op := operation("Operations", http.MethodGet, "/health", "health", "Ask whether the process lives", http.StatusOK)
 	answers(&op, "application/json", schemaOf[Health](a))
 	a.describe(op)
 
@@ -53,14 +67,52 @@ func (a *API) describeExport() {
 	secure(&op, "tenant:export")
 	answers(&op, "application/x-ndjson", &huma.Schema{
 		Type: huma.TypeString, Description: "A line for the header, for each row and for the trailer.",
-		Examples: []any{`{"header":{"format":"stackforge-tenant/1","tenantId":"11111111-1111-4111-8111-111111111111","name":"Example","schemaVersion":11,"exportedAt":"2026-01-31T09:30:00Z","counts":{"app_users":1}}}
-{"table":"app_users","row":{"id":"0193a7b0-7f6b-7d0e-9a52-5f3d1c2b4a70","email":"ada@example.org"}}
+		Examples: []any{`{"header":{"format":"stackforge-tenant/1","tenantId":"00000000-0000-0000-0000-000000000001","name":"Example","schemaVersion":11,"exportedAt":"2026-01-31T09:30:00Z","counts":{"app_users":1}}}
+{"table":"app_users","row":{"id":"00000000-0000-0000-0000-000000000010","email":"ada@example.org"}}
 {"trailer":{"rows":1,"counts":{"app_users":1},"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}}
 `},
 	})
 	op.Responses["200"].Headers = headers(
-		[3]string{"Content-Disposition", "An attachment.", `attachment; filename="tenant-11111111-1111-4111-8111-111111111111.ndjson"`},
+		[3]string{"Content-Disposition", "An attachment.", `attachment; filename="tenant-00000000-0000-0000-0000-000000000001.ndjson"`},
 		[3]string{"Cache-Control", "Nobody keeps it.", "no-store"},
 	)
 	a.describe(op)
+}
+
+// describeGraphQL tells of /graphql. What GraphQL itself refuses has the form of its errors, other failures that of all others.
+func (a *API) describeGraphQL() {
+	types := []string{"application/json", "application/graphql-response+json"}
+	body := map[string]*huma.MediaType{}
+	for _, t := range types {
+		body[t] = &huma.MediaType{Schema: schemaOf[GraphQLResponse](a)}
+	}
+	describe := func(method, id, summary string, edit func(op *huma.Operation), refusals ...int) {
+		op := operation("GraphQL", method, "/graphql", id, summary, http.StatusOK, http.StatusUnauthorized)
+		op.Description = "Each field has its own permission; see the schema. WebSocket clients (graphql-transport-ws, graphql-ws) use the same path."
+		op.Security = []map[string][]string{{"apiKey": {}}, {"bearer": {}}}
+		op.Responses["200"].Content = body
+		for _, status := range refusals {
+			op.Responses[strconv.Itoa(status)] = &huma.Response{Description: failures()[status], Content: body}
+		}
+		edit(&op)
+		a.describe(op)
+	}
+	describe(http.MethodPost, "graphql", "Run a GraphQL operation", func(op *huma.Operation) {
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf[GraphQLRequest](a)}}}
+	}, 400, 406, 413, 415)
+	describe(http.MethodGet, "graphqlQuery", "Run a GraphQL query", func(op *huma.Operation) {
+		op.Description = "As POST, for queries only. A request for a WebSocket is answered 101."
+		for _, p := range [][3]string{
+			{"query", "The query.", "{ documents(first: 5) { id title } }"},
+			{"variables", "Its variables, as a JSON object.", "{}"},
+			{"operationName", "Which of several operations.", ""},
+			{"extensions", "A JSON object, which is not looked at.", "{}"},
+		} {
+			param := &huma.Param{Name: p[0], In: "query", Description: p[1], Required: p[0] == "query", Schema: &huma.Schema{Type: huma.TypeString}}
+			if p[2] != "" {
+				param.Example = p[2]
+			}
+			op.Parameters = append(op.Parameters, param)
+		}
+	}, 400, 405, 406, 414)
 }

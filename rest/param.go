@@ -41,9 +41,7 @@ func (l *limit) value() int {
 }
 
 // Schema describes it.
-func (*limit) Schema(huma.Registry) *huma.Schema {
-	return whole(1, query.MaxFirst, query.DefaultFirst)
-}
+func (*limit) Schema(huma.Registry) *huma.Schema { return anyWhole(query.DefaultFirst) }
 
 // maxOffset is far beyond what a list is paged to.
 const maxOffset = 1_000_000
@@ -58,7 +56,12 @@ func (o *offset) UnmarshalText(text []byte) (err error) {
 }
 
 // Schema describes it.
-func (*offset) Schema(huma.Registry) *huma.Schema { return whole(0, maxOffset, 0) }
+func (*offset) Schema(huma.Registry) *huma.Schema { return anyWhole(0) }
+
+// anyWhole has no bounds: what is outside of them is taken for the nearest.
+func anyWhole(otherwise int) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeInteger, Default: otherwise}
+}
 
 func whole(low, high, otherwise int) *huma.Schema {
 	least, most := float64(low), float64(high)

@@ -94,6 +94,9 @@ func TestSearchHostile(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"Introduction to PostgreSQL"}, c.find("q=postgresql"))
+	for _, method := range []string{http.MethodPut, http.MethodDelete} { // search is no id
+		require.Equal(t, "GET, HEAD", c.fails(405, "METHOD_NOT_ALLOWED", method, "/documents/search", "").header.Get("Allow"))
+	}
 	for _, raw := range []string{"q=%zz", "q=a;b", "q=a&limit=1&limit=2", "q=a&q=b", "%00=1&q=a", "q=a&tagIds=", "q=a&tagIds=,"} {
 		a := c.do(http.MethodGet, "/documents/search?"+raw, "")
 		require.Contains(t, []int{200, 400}, a.status, "%q: %s", raw, a.text)

@@ -97,9 +97,10 @@ func TestSocket(t *testing.T) {
 		require.Error(t, err, name)
 		require.Equal(t, http.StatusUnauthorized, response.StatusCode, name)
 	}
-	_, response, err := c.dial(&websocket.DialOptions{HTTPHeader: http.Header{"X-Api-Key": {c.key}, "Origin": {"https://evil.example"}}})
-	require.Error(t, err)
-	require.Equal(t, http.StatusForbidden, response.StatusCode)
+	upgrade := []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
+	c.fails(403, "FORBIDDEN", http.MethodGet, "/ws/jobs", "", append(upgrade, "Origin", "https://evil.example")...)
+	c.fails(400, "VALIDATION_FAILED", http.MethodGet, "/ws/jobs", "", append(upgrade, "Sec-WebSocket-Version", "12")...)
+	c.fails(400, "VALIDATION_FAILED", http.MethodGet, "/ws/jobs", "", append(upgrade, "Sec-WebSocket-Key", "short")...)
 	c.fails(400, "VALIDATION_FAILED", http.MethodGet, "/ws/jobs", "")
 
 	stop, done := context.WithTimeout(t.Context(), patience)
@@ -108,7 +109,7 @@ func TestSocket(t *testing.T) {
 	for _, conn := range conns {
 		require.Equal(t, websocket.StatusGoingAway, c.closed(conn))
 	}
-	_, response, err = c.dial(&websocket.DialOptions{HTTPHeader: http.Header{"X-Api-Key": {c.key}}})
+	_, response, err := c.dial(&websocket.DialOptions{HTTPHeader: http.Header{"X-Api-Key": {c.key}}})
 	require.Error(t, err)
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
 }

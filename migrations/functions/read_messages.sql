@@ -1,5 +1,6 @@
 -- read_messages(tenant, queue, vt, limit) reads up to limit visible messages, oldest first, and hides them for vt seconds. Those that have been
--- read as often as the queue's redrive rule allows go to its dead letter queue instead. A queue that is not there is empty.
+-- read as often as the queue's redrive rule allows go to its dead letter queue instead. A queue that is not there is empty,
+-- unless there cannot be one of that name.
 -- Raises ZE400. Locks the rows it returns; those that others lock are left out.
 CREATE OR REPLACE FUNCTION read_messages(p_tenant_id uuid, p_queue text, p_vt int DEFAULT 300, p_limit int DEFAULT 10)
 RETURNS TABLE (message_id bigint, read_count int, enqueued_at timestamptz, visible_at timestamptz, payload jsonb, headers jsonb)
@@ -17,6 +18,10 @@ BEGIN
     END IF;
     SELECT * INTO v_queue FROM message_queues q WHERE q.tenant_id = p_tenant_id AND q.name = p_queue;
     IF NOT FOUND THEN
+        IF p_queue ~ '^[a-z][a-z0-9_]{0,30}$' IS NOT TRUE THEN
+            RAISE EXCEPTION 'A queue''s name has 1 to 31 characters: a small letter, then small letters, digits or _.'
+                USING ERRCODE = 'ZE400', COLUMN = 'queue';
+        END IF;
         RETURN;
     END IF;
     IF v_queue.max_reads IS NULL THEN
