@@ -98,7 +98,7 @@ func (b *bench) startLatency(ctx context.Context, d *dataset, c *pgx.Conn) error
 // drain measures how fast a worker process empties the queue, beside a loop of the same SQL functions with 500 jobs a
 // statement and no work between them.
 func (b *bench) drain(ctx context.Context, d *dataset, c *pgx.Conn) error {
-	if err := fill(ctx, d, c); err != nil {
+	if err := fill(ctx, d, c, drainJobs); err != nil {
 		return err
 	}
 	bare, err := drainBare(ctx, c)
@@ -106,10 +106,10 @@ func (b *bench) drain(ctx context.Context, d *dataset, c *pgx.Conn) error {
 		return err
 	}
 	for _, concurrency := range []string{"16", "500"} {
-		if err := fill(ctx, d, c); err != nil {
+		if err := fill(ctx, d, c, drainJobs); err != nil {
 			return err
 		}
-		rate, err := b.drainWorker(ctx, d, c, concurrency)
+		rate, err := b.drainWorker(ctx, d, c, drainJobs, concurrency)
 		if err != nil {
 			return err
 		}
@@ -119,11 +119,11 @@ func (b *bench) drain(ctx context.Context, d *dataset, c *pgx.Conn) error {
 	return nil
 }
 
-// fill leaves the queue with jobs that are due, and nothing else.
-func fill(ctx context.Context, d *dataset, c *pgx.Conn) error {
+// fill leaves the queue with n jobs that are due, and nothing else.
+func fill(ctx context.Context, d *dataset, c *pgx.Conn, n int) error {
 	for _, sql := range []string{
 		"TRUNCATE jobs, job_events, job_workers",
-		fmt.Sprintf(`INSERT INTO jobs (tenant_id, type, payload) SELECT '%s', 'send_email', '{"to":"someone@example.com"}' FROM generate_series(1, %d)`, d.tenant, drainJobs),
+		fmt.Sprintf(`INSERT INTO jobs (tenant_id, type, payload) SELECT '%s', 'send_email', '{"to":"someone@example.com"}' FROM generate_series(1, %d)`, d.tenant, n),
 		"VACUUM (ANALYZE) jobs_live",
 		"CHECKPOINT",
 	} {
@@ -163,7 +163,8 @@ func drainBare(ctx context.Context, c *pgx.Conn) (float64, error) {
 	return 0, fmt.Errorf("the loop did not empty the queue")
 }
 
-func (b *bench) drainWorker(ctx context.Context, d *dataset, c *pgx.Conn, concurrency string, more ...string) (float64, error) {
+// drainWorker is the rate at which a worker process ends n jobs.
+func (b *bench) drainWorker(ctx context.Context, d *dataset, c *pgx.Conn, n int, concurrency string, more ...string) (float64, error) {
 	w, err := b.work(ctx, d, c, append(more, "WORKER_CONCURRENCY="+concurrency)...)
 	if err != nil {
 		return 0, err
@@ -183,8 +184,8 @@ func (b *bench) drainWorker(ctx context.Context, d *dataset, c *pgx.Conn, concur
 		var took float64
 		var done int
 		err := c.QueryRow(ctx, "SELECT count(*), extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM jobs WHERE status = 'done'").Scan(&done, &took)
-		if err == nil && done != drainJobs {
-			err = fmt.Errorf("%d of %d jobs are done", done, drainJobs)
+		if err == nil && done != n {
+			err = fmt.Errorf("%d of %d jobs are done", done, n)
 		}
 		return float64(done) / took, err
 	}

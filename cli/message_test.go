@@ -15,13 +15,13 @@ func TestSendKilled(t *testing.T) {
 	w := newWorld(t)
 	first := serveAPI(t, w.environ())
 	c := w.caller(first)
-	confirmed, progress := make(chan []float64, 1), make(chan struct{}, enough)
+	confirmed, progress := make(chan []int, 1), make(chan struct{}, enough)
 	go func() {
-		var sent []float64 // the first of each batch that was confirmed
-		for n := 0.0; ; n += batch {
+		var sent []int // the first of each batch that was confirmed
+		for n := 0; ; n += batch {
 			var messages []any
 			for i := range batch {
-				messages = append(messages, map[string]any{"payload": n + float64(i)})
+				messages = append(messages, map[string]any{"payload": n + i})
 			}
 			a, err := c.ask(context.WithoutCancel(t.Context()), `mutation ($m: [MessageInput!]!) { sendMessages(input: {queue: "q", messages: $m}) { sent } }`, map[string]any{"m": messages})
 			if err != nil || len(a.codes()) > 0 {
@@ -43,9 +43,9 @@ func TestSendKilled(t *testing.T) {
 	require.GreaterOrEqual(t, len(sent), enough)
 
 	c = w.caller(serveAPI(t, w.environ()))
-	got := map[float64]int{}
+	got := map[int]int{}
 	for {
-		messages := c.readMessages(t, "q", 100)
+		messages := c.readMessages(t, 100)
 		if len(messages) == 0 {
 			break
 		}
@@ -55,7 +55,7 @@ func TestSendKilled(t *testing.T) {
 	}
 	for _, n := range sent {
 		for i := range batch {
-			require.Equal(t, 1, got[n+float64(i)], "message %g was confirmed", n+float64(i))
+			require.Equal(t, 1, got[n+i], "message %d was confirmed", n+i)
 		}
 	}
 	require.Zero(t, len(got)%batch, "a batch is sent as a whole")
@@ -71,16 +71,16 @@ func TestReadKilled(t *testing.T) {
 	first := serveAPI(t, w.environ())
 	var none struct{}
 	w.caller(first).get(t, &none, `mutation { sendMessages(input: {queue: "q", messages: [{payload: 1}, {payload: 2}, {payload: 3}]}) { sent } }`, nil)
-	read := w.caller(first).readMessages(t, "q", 2)
+	read := w.caller(first).readMessages(t, 2)
 	require.Len(t, read, 2)
 	first.kill()
 
 	c := w.caller(serveAPI(t, w.environ()))
-	third := c.readMessages(t, "q", 10)
+	third := c.readMessages(t, 10)
 	require.Len(t, third, 1, "the others are hidden")
-	require.Equal(t, 3.0, third[0].Payload)
+	require.Equal(t, 3, third[0].Payload)
 	w.Exec(t, `DO $$ BEGIN EXECUTE (SELECT format('UPDATE pgmq.%I SET vt = now() - interval ''1 second'' WHERE msg_id < 3', 'q_' || physical) FROM message_queues WHERE name = 'q'); END $$`)
-	again := c.readMessages(t, "q", 10)
+	again := c.readMessages(t, 10)
 	require.Len(t, again, 2)
 	for i, m := range again {
 		require.Equal(t, []any{read[i].ID, read[i].Payload, 2}, []any{m.ID, m.Payload, m.ReadCount})
@@ -92,21 +92,22 @@ func TestReadKilled(t *testing.T) {
 	for _, m := range append(again, third...) {
 		c.get(t, &none, archive, map[string]any{"id": m.ID, "receipt": m.Receipt})
 	}
-	require.Empty(t, c.readMessages(t, "q", 10))
+	require.Empty(t, c.readMessages(t, 10))
 }
 
 // message is what the tests look at.
 type message struct {
 	ID        string
-	Payload   float64
+	Payload   int
 	ReadCount int
 	Receipt   string
 }
 
-func (c caller) readMessages(t *testing.T, queue string, limit int) []message {
+// readMessages reads from the queue q.
+func (c caller) readMessages(t *testing.T, limit int) []message {
 	t.Helper()
 	var data struct{ ReadMessages struct{ Messages []message } }
-	c.get(t, &data, `mutation ($q: String!, $n: Int!) { readMessages(input: {queue: $q, limit: $n}) { messages { id payload readCount receipt } } }`,
-		map[string]any{"q": queue, "n": limit})
+	c.get(t, &data, `mutation ($n: Int!) { readMessages(input: {queue: "q", limit: $n}) { messages { id payload readCount receipt } } }`,
+		map[string]any{"n": limit})
 	return data.ReadMessages.Messages
 }

@@ -31,9 +31,9 @@ func TestAfterCommit(t *testing.T) {
 	look(t.Context())
 	require.Equal(t, []int{0}, seen, "without a transaction at once")
 
-	var outlives context.Context
+	kept := make(chan context.Context, 1)
 	require.NoError(t, d.API.Together(t.Context(), func(ctx context.Context) error {
-		outlives = ctx
+		kept <- ctx
 		look(ctx)
 		note(ctx, d.API)
 		return d.API.Do(ctx, func(tx *db.Tx) error {
@@ -44,7 +44,7 @@ func TestAfterCommit(t *testing.T) {
 		})
 	}))
 	require.Equal(t, []int{0, 2, 2}, seen, "in their order, when all is committed")
-	look(outlives)
+	look(<-kept)
 	require.Equal(t, []int{0, 2, 2, 2}, seen, "a context that outlives its transaction")
 
 	failure := errors.New("x")

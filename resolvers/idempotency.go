@@ -24,9 +24,9 @@ func (r *Resolver) once(ctx context.Context, op *graphql.OperationContext, prese
 		return run(ctx)
 	}
 	var answer *graphql.Response
-	replayed := false
 	if err == nil {
 		var kept []byte
+		var replayed bool
 		kept, replayed, err = r.Idempotency.Once(ctx, key, requestHash(ctx, op), func(ctx context.Context) ([]byte, error) {
 			answer = run(ctx)
 			switch {

@@ -5,7 +5,7 @@
 -- _near(table, conditional) is the SQL of the ids of up to $2 visible messages among the first 500 of a queue, locked: one walk along the
 -- primary key. $1 is the time, taken once (a clock that moves fits no index); $3 the condition.
 CREATE OR REPLACE FUNCTION pgmq._near(q text, conditional jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
     SELECT format($q$
         SELECT m.msg_id
         FROM pgmq.%1$I m
@@ -20,7 +20,7 @@ $$;
 -- each block's earliest vt, so a million hidden messages cost sixty steps. Within a block it sorts a few visible ones, or walks along
 -- many. What this read has taken already bears its time.
 CREATE OR REPLACE FUNCTION pgmq._far(q text, conditional jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
     SELECT format($q$
         WITH RECURSIVE blocks AS (
             (SELECT b.msg_id >> 14 AS n, b.vt FROM pgmq.%1$I b ORDER BY b.msg_id >> 14, b.vt LIMIT 1)
@@ -48,7 +48,7 @@ $$;
 
 -- _hide(table, taken) is the SQL that marks the messages of _near or _far as read, hidden until $4, and returns them.
 CREATE OR REPLACE FUNCTION pgmq._hide(q text, taken text) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
     SELECT format($q$
         UPDATE pgmq.%1$I m
         SET vt = $4, read_ct = m.read_ct + 1, last_read_at = $1
@@ -58,7 +58,7 @@ $$;
 
 -- _remove(table, taken) is the SQL that deletes them and returns them as they were.
 CREATE OR REPLACE FUNCTION pgmq._remove(q text, taken text) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
     SELECT format($q$
         DELETE FROM pgmq.%1$I m
         WHERE m.msg_id = ANY (ARRAY(%2$s))

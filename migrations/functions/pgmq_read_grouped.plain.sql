@@ -6,7 +6,7 @@
 -- time, only of groups whose first message is visible, is locked by nobody, and whose lock this transaction gets: two readers never
 -- work on one group at once. The lock's name has the queue in it, so equal groups of two queues do not meet.
 CREATE OR REPLACE FUNCTION pgmq._groups(q text) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
     SELECT format($q$
         WITH firsts AS MATERIALIZED (
             SELECT coalesce(headers ->> 'x-pgmq-group', '_default_fifo_group') AS grp, min(msg_id) AS first
@@ -49,7 +49,7 @@ END $$;
 
 -- _in_order(order) is the SQL of each open group's visible messages from its first one on, up to the next hidden one; %1$I is the table.
 CREATE OR REPLACE FUNCTION pgmq._in_order(by text) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
     SELECT 'SELECT v.msg_id, o.rank, v.layer, row_number() OVER (ORDER BY ' || by || $q$) AS place
         FROM open o
         CROSS JOIN LATERAL (
