@@ -307,7 +307,7 @@ func (h *Handler) executeForeign(ctx context.Context, op *operation) (*graphql.R
 	answer, err := h.cfg.Foreign.Execute(ctx, op.OperationContext)
 	if err != nil {
 		status := errs.Status(errs.From(err).Code)
-		list := gqlerror.List{gqlerror.Wrap(err)}
+		list := gqlerror.List{asGraphQL(err)}
 		return &graphql.Response{Errors: list}, &refused{status: status, draft: status, list: list}
 	}
 	answer.Errors = h.present(ctx, answer.Errors)

@@ -242,3 +242,18 @@ func TestQueryOfAnotherRequest(t *testing.T) {
 	e.err = errs.New(errs.Timeout, "too long")
 	require.Len(t, h.Query(t.Context(), "{ a }", "", nil).Errors, 1)
 }
+
+func TestForeignOverWebSocket(t *testing.T) {
+	t.Parallel()
+	e := &engine{}
+	p := start(t, func(c *Config) { c.Foreign = e.foreign() }).modern(t)
+	p.send(`{"id":"1","type":"subscribe","payload":{"query":"{ xCollection { totalCount } }"}}`)
+	require.Contains(t, p.receive(), `"kind":"query"`)
+	p.expect(`{"id":"1","type":"complete"}`)
+	p.send(`{"id":"2","type":"subscribe","payload":{"query":"subscription { xCollection { totalCount } }"}}`)
+	require.NotEmpty(t, p.expectError("2"))
+
+	e.err = coded(string(errs.NotImplemented), "it is not here")
+	p.send(`{"id":"3","type":"subscribe","payload":{"query":"mutation { deleteFromXCollection { affectedCount } }"}}`)
+	require.Equal(t, "NOT_IMPLEMENTED", p.expectError("3"))
+}

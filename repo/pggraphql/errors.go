@@ -48,6 +48,8 @@ func explain(message string) errs.List {
 		return errs.List{errs.New(errs.Validation, "A value does not fit its place in the operation.")}
 	case value.MatchString(message):
 		return errs.List{errs.New(errs.Validation, "A value does not have the form that its field needs.")}
+	case strings.HasPrefix(message, "syntax error at "): // it writes such SQL for an object without fields
+		return errs.List{errs.New(errs.Validation, "pg_graphql cannot carry out this operation; does an object lack all fields?")}
 	case strings.HasPrefix(message, "permission denied "):
 		return errs.List{errs.New(errs.Forbidden, "This is not allowed.")}
 	}
@@ -98,5 +100,5 @@ var (
 
 	// value are PostgreSQL's texts about a value that does not fit a column.
 	value = regexp.MustCompile(`^(invalid input syntax for|invalid byte sequence|invalid regular expression|date/time field value` +
-		`|unsupported Unicode|\\u0000 cannot|invalid escape|LIKE pattern must|malformed)|is out of range|^\w+ out of range$|not recognized$`)
+		`|unsupported Unicode|\\u0000 cannot|invalid escape|LIKE pattern must|malformed)|out of range|not recognized$`)
 )

@@ -51,6 +51,9 @@ func TestExplain(t *testing.T) {
 		`integer out of range`:                                                                   errs.Validation,
 		`invalid regular expression: parentheses () not balanced`:                                errs.Validation,
 		`date/time field value out of range: "2026-13-01"`:                                       errs.Validation,
+		`timestamp out of range: "294277-01-01"`:                                                 errs.Validation,
+		`time zone displacement out of range: "2026-01-01T00:00:00+99:99"`:                       errs.Validation,
+		`syntax error at or near ")"`:                                                            errs.Validation,
 		`unsupported Unicode escape sequence`:                                                    errs.Validation,
 		`time zone "Mars" not recognized`:                                                        errs.Validation,
 		`permission denied for view documents`:                                                   errs.Forbidden,
@@ -70,7 +73,7 @@ func TestExplain(t *testing.T) {
 		list := explain(text)
 		require.Len(t, list, 1)
 		require.Equal(t, want, list[0].Code, text)
-		require.NotRegexp(t, `secret|violates|type uuid|constraint|for view|stackforge|transaction|column`, list[0].Message, text)
+		require.NotRegexp(t, `secret|violates|type uuid|constraint|for view|stackforge|transaction|column|syntax`, list[0].Message, text)
 	}
 	require.Equal(t, errs.List{errs.New(errs.Forbidden, "This needs the permission users:read.")}, explain("This needs the permission users:read."))
 
