@@ -170,7 +170,7 @@ func testFirstVisit(t *testing.T, browser *playgroundtest.Browser) {
 	d.key(t, "")
 	require.Equal(t, "none", p.Eval(stored), "a key in the query string is not taken")
 
-	require.Equal(t, "Documents,Search,CreateDocument,LookAtTheDashboard,EnqueueJob,EnqueueEncryptedJob,WatchJobs,SetWebhook,TestWebhook,WebhookLog,SendMessage,Files,Tenant",
+	require.Equal(t, "Documents,Search,CreateDocument,LookAtTheDashboard,EnqueueJob,EnqueueEncryptedJob,WatchJobs,SetWebhook,TestWebhook,WebhookLog,SendMessage,Files,Tenant,PgGraphQL",
 		p.Eval(`[...document.querySelectorAll(".graphiql-tab-button")].map((tab) => tab.innerText).join()`))
 	p.OpenTab("CreateDocument")
 	p.WaitText(".graphiql-editor-tool", "Hello from the playground")
