@@ -60,13 +60,16 @@ func (b *bench) tenantsPart(ctx context.Context) error {
 	return b.tenantDeletion(ctx, &mine, &peer)
 }
 
-// clone copies a database that nobody uses.
+// clone copies a database. Whoever uses it loses the connection.
 func (b *bench) clone(ctx context.Context, from, to string) error {
 	c, err := connect(ctx, b.cluster.URL(""))
 	if err != nil {
 		return err
 	}
-	_, err = c.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", to, from))
+	_, err = c.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`, from) // vacuum, too
+	if err == nil {
+		_, err = c.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", to, from))
+	}
 	return errors.Join(err, c.Close(ctx))
 }
 

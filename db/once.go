@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Mode is what a transaction of Once sees and may do.
@@ -45,15 +46,15 @@ func (d *DB) Once(ctx context.Context, m Mode, fn func(tx *Tx) error) error {
 	return fromPG(err)
 }
 
-// Each hands the rows of a statement with one column, as the bytes of their text, to fn one by one and returns how many there
+// Each hands the rows of a statement, their values as the bytes that the server sends, to fn one by one and returns how many there
 // were. The bytes are overwritten by the next row. An error of fn ends it and is returned as it is.
-func Each(ctx context.Context, tx *Tx, sql string, fn func(row []byte) error, args ...any) (int64, error) {
+func Each(ctx context.Context, tx *Tx, sql string, fn func(columns []pgconn.FieldDescription, row [][]byte) error, args ...any) (int64, error) {
 	var n int64
 	var own error
 	err := tx.run(ctx, statement{sql: sql, args: args, scan: func(rows pgx.Rows) (int64, error) {
 		defer rows.Close()
 		for rows.Next() {
-			if own = fn(rows.RawValues()[0]); own != nil {
+			if own = fn(rows.FieldDescriptions(), rows.RawValues()); own != nil {
 				return n, own
 			}
 			n++

@@ -210,7 +210,7 @@ func roots() []root {
 	search := root{"query", `searchDocuments`, searchThing(info(true), doc)}
 	return slices.Concat(settingsRoots(info(true)), dashboardRoots(), fileRoots(info(true)), webhookRoots(info(true)), identityRoots(info(true)), messageRoots(info(true)), []root{
 		{"query", `viewer`, thing{"Viewer", map[string]any{
-			"tenant": aTenant(), "keyId": text(`"k"`), "scopes": text(`["*"]`),
+			"tenant": aTenant(), "keyId": text(`"k"`), "scopes": text(`["*"]`), "rateLimit": nil,
 		}}},
 		{"query", `node(nodeId: "d")`, doc(2)},
 		{"query", `node(nodeId: "j")`, jb(3)},

@@ -1,5 +1,6 @@
--- export_tenant(tenant, table) opens the cursor tenant_export over the tenant's rows of one table of kind data or log, or queue:<name> or archive:<name>, each as the text of a
--- JSON object, and returns its name. The caller fetches and closes it in the same transaction, REPEATABLE READ for one state of
+-- export_tenant(tenant, table) opens the cursor tenant_export over the tenant's rows of one table of kind data or log, or queue:<name>
+-- or archive:<name>, and returns its name. It has the columns of tenant_columns; what is neither a number, text, boolean, uuid,
+-- timestamptz nor JSON comes as JSON. The caller fetches and closes it in the same transaction, REPEATABLE READ for one state of
 -- all tables. Raises ZE404 for what is no such table. SECURITY DEFINER because no role reads all tables; a cursor keeps the
 -- rights that it was opened with. All rows will be fetched, which is what cursor_tuple_fraction says.
 CREATE OR REPLACE FUNCTION export_tenant(p_tenant_id uuid, p_table text) RETURNS refcursor
@@ -18,8 +19,11 @@ BEGIN
     IF v_relation IS NULL THEN
         RAISE EXCEPTION 'There is no such table.' USING ERRCODE = 'ZE404', COLUMN = 'table';
     END IF;
-    OPEN v_cursor NO SCROLL FOR EXECUTE format('SELECT row_to_json(r)::text FROM (SELECT %s FROM %s x WHERE %s) r',
-        (SELECT string_agg(format('%s AS %I', c.expression, c.name), ', ') FROM tenant_columns(v_relation) c), v_relation, v_mine)
+    OPEN v_cursor NO SCROLL FOR EXECUTE format('SELECT %s FROM %s x WHERE %s',
+        (SELECT string_agg(format(CASE WHEN c.expression <> format('x.%I', c.name) OR a.atttypid = ANY (
+                '{smallint,integer,bigint,text,boolean,uuid,timestamptz,json,jsonb}'::regtype[]) THEN '%s AS %I' ELSE 'to_json(%s) AS %I' END, c.expression, c.name), ', ' ORDER BY a.attnum)
+         FROM tenant_columns(v_relation) c
+         JOIN pg_attribute a ON a.attrelid = v_relation::regclass AND a.attname = c.name), v_relation, v_mine)
         USING p_tenant_id;
     RETURN v_cursor;
 END $$;

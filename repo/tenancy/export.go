@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"stackforge/db"
 	"stackforge/errs"
@@ -163,11 +164,18 @@ func exportTable(ctx context.Context, tx *db.Tx, id uuid.UUID, name string, out 
 		return 0, err
 	}
 	var total int64
+	var row *rowWriter
+	write := func(columns []pgconn.FieldDescription, values [][]byte) error {
+		if row == nil {
+			row = newRowWriter(columns)
+		}
+		return out.row(name, row.object(values))
+	}
 	for {
 		// Not prepared: what the cursor returns is another table's each time.
 		n, err := db.Each(ctx, tx, `
 			-- name: tenancy.ExportRows
-			FETCH 20000 FROM tenant_export`, func(row []byte) error { return out.row(name, row) }, pgx.QueryExecModeExec)
+			FETCH 20000 FROM tenant_export`, write, pgx.QueryExecModeExec)
 		if err != nil {
 			return total, err
 		}
