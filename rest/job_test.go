@@ -118,7 +118,7 @@ func TestJobList(t *testing.T) {
 	for query, want := range map[string]vars{
 		"?limit=100000":                        {"limit": 100.0, "offset": 0.0, "count": 25.0, "hasMore": false},
 		"?limit=0&offset=-5":                   {"limit": 1.0, "offset": 0.0, "count": 1.0, "hasMore": true},
-		"?limit=-99999999999999999999&offset=": {"limit": 1.0, "offset": 0.0, "count": 1.0, "hasMore": true},
+		"?limit=-99999999999999999999&offset=0": {"limit": 1.0, "offset": 0.0, "count": 1.0, "hasMore": true},
 		"?offset=99999999999999999999":         {"limit": 20.0, "offset": 1e6, "count": 0.0, "hasMore": false},
 		"?status=failed":                       {"limit": 20.0, "offset": 0.0, "count": 1.0, "hasMore": false},
 		"?status=running&unknown=1":            {"limit": 20.0, "offset": 0.0, "count": 0.0, "hasMore": false},
@@ -127,7 +127,7 @@ func TestJobList(t *testing.T) {
 		require.Equal(t, want, p, query)
 	}
 	for query, field := range map[string]string{
-		"?limit=ten": "limit", "?offset=1.5": "offset", "?limit=%00": "limit", "?status=nope": "status", "?status=PENDING": "status", "?limit=0x10": "limit",
+		"?limit=ten": "limit", "?offset=1.5": "offset", "?limit=%00": "limit", "?status=nope": "status", "?status=": "status", "?offset=": "offset", "?status=PENDING": "status", "?limit=0x10": "limit",
 	} {
 		require.Equal(t, []string{field}, c.fails(400, "VALIDATION_FAILED", http.MethodGet, "/jobs"+query, "").fields(), query)
 	}

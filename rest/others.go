@@ -86,8 +86,8 @@ func (a *API) describeGraphQL() {
 	for _, t := range types {
 		body[t] = &huma.MediaType{Schema: schemaOf[GraphQLResponse](a)}
 	}
-	describe := func(method, id, summary string, edit func(op *huma.Operation), refusals ...int) {
-		op := operation("GraphQL", method, "/graphql", id, summary, http.StatusOK, http.StatusUnauthorized)
+	describe := func(method, path, id, summary string, edit func(op *huma.Operation), refusals ...int) {
+		op := operation("GraphQL", method, path, id, summary, http.StatusOK, http.StatusUnauthorized)
 		op.Description = "Each field has its own permission; see the schema. WebSocket clients (graphql-transport-ws, graphql-ws) use the same path."
 		op.Security = []map[string][]string{{"apiKey": {}}, {"bearer": {}}}
 		op.Responses["200"].Content = body
@@ -97,10 +97,14 @@ func (a *API) describeGraphQL() {
 		edit(&op)
 		a.describe(op)
 	}
-	describe(http.MethodPost, "graphql", "Run a GraphQL operation", func(op *huma.Operation) {
-		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf[GraphQLRequest](a)}}}
-	}, 400, 406, 413, 415)
-	describe(http.MethodGet, "graphqlQuery", "Run a GraphQL query", func(op *huma.Operation) {
+	request := &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf[GraphQLRequest](a)}}}
+	describe(http.MethodPost, "/graphql", "graphql", "Run a GraphQL operation", func(op *huma.Operation) { op.RequestBody = request }, 400, 403, 406, 409, 413, 415, 501)
+	describe(http.MethodPost, "/graphql/pg", "pgGraphql", "Run an operation of pg_graphql", func(op *huma.Operation) {
+		op.Description = "The operation goes to the extension pg_graphql as it is, in the tenant's name; /graphql knows such operations by their root fields and does the same. " +
+			"501 where the server does not have the extension."
+		op.RequestBody = request
+	}, 400, 403, 406, 409, 413, 415, 501)
+	describe(http.MethodGet, "/graphql", "graphqlQuery", "Run a GraphQL query", func(op *huma.Operation) {
 		op.Description = "As POST, for queries only. A request for a WebSocket is answered 101."
 		for _, p := range [][3]string{
 			{"query", "The query.", "{ documents(first: 5) { id title } }"},
@@ -114,5 +118,5 @@ func (a *API) describeGraphQL() {
 			}
 			op.Parameters = append(op.Parameters, param)
 		}
-	}, 400, 405, 406, 414)
+	}, 400, 405, 406, 414, 501)
 }

@@ -3,11 +3,13 @@ package rest
 import (
 	"errors"
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"stackforge/errs"
 	"stackforge/query"
 )
 
@@ -113,6 +115,21 @@ func (l *integers) UnmarshalText(text []byte) error {
 // Schema describes it.
 func (*integers) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeInteger, Format: "int32"}}
+}
+
+// withoutValue refuses parameters that are named and empty, for which huma would take the default.
+func withoutValue(op *huma.Operation, r *http.Request) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	given := r.URL.Query()
+	var list errs.List
+	for _, p := range op.Parameters {
+		if p.In == "query" && given.Has(p.Name) && given.Get(p.Name) == "" {
+			list.Add(p.Name, "This has no value; give one, or leave it out.")
+		}
+	}
+	return list.Err()
 }
 
 // pagination tells where a page stands.

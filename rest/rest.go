@@ -114,6 +114,10 @@ func handle[I, O any](a *API, scope string, op huma.Operation, fn func(context.C
 func (a *API) Handle(op *huma.Operation, next func(huma.Context)) {
 	scope, _ := op.Metadata[scopeKey].(string)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := withoutValue(op, r); err != nil {
+			httpd.WriteError(w, r, err)
+			return
+		}
 		x := newExchange(op, w, r)
 		next(x)
 		x.send() // what has no body
