@@ -116,12 +116,12 @@ func TestJobList(t *testing.T) {
 	require.Len(t, rest, 5)
 	require.Equal(t, vars{"limit": 20.0, "offset": 20.0, "count": 5.0, "hasMore": false}, p)
 	for query, want := range map[string]vars{
-		"?limit=100000":                        {"limit": 100.0, "offset": 0.0, "count": 25.0, "hasMore": false},
-		"?limit=0&offset=-5":                   {"limit": 1.0, "offset": 0.0, "count": 1.0, "hasMore": true},
+		"?limit=100000":                         {"limit": 100.0, "offset": 0.0, "count": 25.0, "hasMore": false},
+		"?limit=0&offset=-5":                    {"limit": 1.0, "offset": 0.0, "count": 1.0, "hasMore": true},
 		"?limit=-99999999999999999999&offset=0": {"limit": 1.0, "offset": 0.0, "count": 1.0, "hasMore": true},
-		"?offset=99999999999999999999":         {"limit": 20.0, "offset": 1e6, "count": 0.0, "hasMore": false},
-		"?status=failed":                       {"limit": 20.0, "offset": 0.0, "count": 1.0, "hasMore": false},
-		"?status=running&unknown=1":            {"limit": 20.0, "offset": 0.0, "count": 0.0, "hasMore": false},
+		"?offset=99999999999999999999":          {"limit": 20.0, "offset": 1e6, "count": 0.0, "hasMore": false},
+		"?status=failed":                        {"limit": 20.0, "offset": 0.0, "count": 1.0, "hasMore": false},
+		"?status=running&unknown=1":             {"limit": 20.0, "offset": 0.0, "count": 0.0, "hasMore": false},
 	} {
 		_, p := page(query)
 		require.Equal(t, want, p, query)
