@@ -89,7 +89,7 @@ func TestFilePlans(t *testing.T) {
 
 	size := fileScale{Files: 10_000, Small: 300, Ciphertexts: 8_000}
 	if *update {
-		size = fileScale{Files: 200_000, Small: 5_000, Ciphertexts: 100_000}
+		size = fileScale{Files: 100_000, Small: 2_000, Ciphertexts: 50_000}
 	}
 	d := dbtest.New(t)
 	in := fillFiles(t, d, size)

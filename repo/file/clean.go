@@ -27,13 +27,13 @@ func (r *Repo) CleanupPending(ctx context.Context, hours int) (int64, error) {
 // Unfinished returns up to limit uploads and deletions of the tenant that were begun before a moment and never ended, and uploads
 // that have expired, oldest first.
 //
-// Index: ix_files_unfinished of each month.
+// Index: ix_files_unfinished of each month. A plan for an average tenant would read all files of a large one.
 func (r *Repo) Unfinished(ctx context.Context, before time.Time, limit int) ([]File, error) {
 	s, err := tenant.From(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return db.List[File](ctx, db.Read(r.db), `
+	return db.List[File](ctx, db.Fresh(db.Read(r.db)), `
 		-- name: file.Unfinished
 		SELECT `+columns+`
 		FROM files
