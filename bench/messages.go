@@ -39,27 +39,45 @@ func (b *bench) messagesPart(ctx context.Context) error {
 		return err
 	}
 	for _, batch := range []int{1, 100} {
-		// In turns, so that both meet the same neighbours.
-		var rates [2][]float64
-		for range 5 {
-			for i, q := range []messageQueue{mine, peer} {
-				r, err := q.rate(ctx, batch, b.each()/5)
-				if err != nil {
-					return err
-				}
-				rates[i] = append(rates[i], r)
+		for _, waits := range []bool{true, false} {
+			a, p, err := b.messageRates(ctx, mine, peer, batch, waits)
+			if err != nil {
+				return err
 			}
-		}
-		a, p := median(rates[0]), median(rates[1])
-		b.report.ratio("messages", fmt.Sprintf("send, read, archive in batches of %d, SQL", batch), count(a)+"/s", name+": "+count(p)+"/s", a/p, bar)
-		if batch == 100 && bar == 0 {
-			b.report.ratio("messages", "the same", count(a)+"/s", "10,000/s", a/10_000, 1)
+			figure := fmt.Sprintf("send, read, archive in batches of %d, SQL", batch)
+			if !waits { // for the disk, which is the same for both
+				figure += ", synchronous_commit off"
+			}
+			b.report.ratio("messages", figure, count(a)+"/s", name+": "+count(p)+"/s", a/p, bar)
+			if batch == 100 && bar == 0 {
+				b.report.ratio("messages", "the same", count(a)+"/s", "10,000/s", a/10_000, 1)
+			}
 		}
 	}
 	if err := b.messagesByGraphQL(ctx, d); err != nil {
 		return err
 	}
 	return b.hiddenHead(ctx, ours)
+}
+
+// messageRates are the rates of two queues, which take short turns, so that both meet the same neighbours. With waits a commit waits
+// for the disk.
+func (b *bench) messageRates(ctx context.Context, mine, peer messageQueue, batch int, waits bool) (float64, float64, error) {
+	const turns = 10
+	var rates [2][]float64
+	for range turns {
+		for i, q := range []messageQueue{mine, peer} {
+			if _, err := q.c.Exec(ctx, "SELECT set_config('synchronous_commit', CASE WHEN $1 THEN 'on' ELSE 'off' END, false)", waits); err != nil {
+				return 0, 0, err
+			}
+			r, err := q.rate(ctx, batch, b.each()/turns)
+			if err != nil {
+				return 0, 0, err
+			}
+			rates[i] = append(rates[i], r)
+		}
+	}
+	return median(rates[0]), median(rates[1]), nil
 }
 
 // messageQueue is one side of the comparison: statements of $1 payloads, count or ids.

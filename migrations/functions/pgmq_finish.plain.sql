@@ -8,7 +8,9 @@ DECLARE
     v_id bigint;
 BEGIN
     EXECUTE format($q$
-        WITH gone AS (DELETE FROM pgmq.%I m WHERE m.msg_id = $1 RETURNING m.*)
+        WITH gone AS (
+            DELETE FROM pgmq.%I m WHERE m.msg_id = $1
+            RETURNING m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers)
         INSERT INTO pgmq.%I (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
         SELECT g.msg_id, g.read_ct, g.enqueued_at, g.last_read_at, g.vt, g.message, g.headers FROM gone g
         RETURNING msg_id$q$, pgmq.format_table_name(queue_name, 'q'), pgmq.format_table_name(queue_name, 'a'))
@@ -20,7 +22,9 @@ CREATE OR REPLACE FUNCTION pgmq.archive(queue_name text, msg_ids bigint[]) RETUR
 LANGUAGE plpgsql AS $$
 DECLARE
     v_sql text := format($q$
-        WITH gone AS (DELETE FROM pgmq.%I m WHERE m.msg_id = ANY ($1) RETURNING m.*)
+        WITH gone AS (
+            DELETE FROM pgmq.%I m WHERE m.msg_id = ANY ($1)
+            RETURNING m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers)
         INSERT INTO pgmq.%I (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
         SELECT g.msg_id, g.read_ct, g.enqueued_at, g.last_read_at, g.vt, g.message, g.headers FROM gone g
         RETURNING msg_id$q$, pgmq.format_table_name(queue_name, 'q'), pgmq.format_table_name(queue_name, 'a'));

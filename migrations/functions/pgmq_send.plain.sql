@@ -64,7 +64,9 @@ END $$;
 CREATE OR REPLACE FUNCTION pgmq._send_batch(queue_name text, msgs jsonb[], headers jsonb[], at timestamptz) RETURNS SETOF bigint
 LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pgmq._check_batch(msgs, headers);
+    IF headers IS NOT NULL OR coalesce(cardinality(msgs), 0) = 0 THEN
+        PERFORM pgmq._check_batch(msgs, headers);
+    END IF;
     IF headers IS NULL THEN
         RETURN QUERY EXECUTE format('INSERT INTO pgmq.%I (vt, message) SELECT $1, unnest($2) RETURNING msg_id',
             pgmq.format_table_name(queue_name, 'q')) USING at, msgs;
