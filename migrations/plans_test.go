@@ -164,9 +164,11 @@ func pages(in data, size scale, api, worker *db.DB) []page {
 		p.Page.First, p.Order = &first, newest
 		return func(ctx context.Context) error { _, err := docs.List(ctx, p); return err }
 	}
-	jobList := func(f *job.Filter) func(ctx context.Context) error {
+	newestJob := job.Orders()["created_at_desc"]
+	afterJob := newestJob.Cursor(in.cursor.Format(time.RFC3339Nano), strconv.FormatInt(in.jobs[0], 10))
+	jobList := func(f *job.Filter, after *string) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
-			_, err := jobs.List(ctx, job.ListParams{Page: query.Page{First: &first}, Filter: f, Order: job.Orders()["created_at_desc"]})
+			_, err := jobs.List(ctx, job.ListParams{Page: query.Page{First: &first, After: after}, Filter: f, Order: newestJob})
 			return err
 		}
 	}
@@ -227,10 +229,14 @@ func pages(in data, size scale, api, worker *db.DB) []page {
 			story: "Each partition gives its newest rows by (tenant, created_at, id) and a merge takes the page of them. A condition on the status leaves out " +
 				"the partitions that cannot have it.",
 			hot: []hot{
-				{title: "the newest page", index: []string{"ix_jobs_live_tenant", "jobs_finished_.*created_at"}, rows: first + 1, run: jobList(nil)},
+				{title: "the newest page", index: []string{"ix_jobs_live_tenant", "jobs_finished_.*created_at"}, rows: first + 1, run: jobList(nil, nil)},
+				{
+					title: "the page after a cursor", index: []string{"ix_jobs_live_tenant", "jobs_finished_.*created_at"}, rows: first + 1,
+					run: jobList(nil, &afterJob),
+				},
 				{
 					title: "the newest that wait", index: []string{"ix_jobs_live_tenant"}, rows: 3 * first,
-					run: jobList(&job.Filter{States: []job.State{job.StatePending}}),
+					run: jobList(&job.Filter{States: []job.State{job.StatePending}}, nil),
 				},
 			},
 		},
@@ -380,7 +386,7 @@ func version(t *testing.T, d *dbtest.DB) string {
 
 // cut shortens long values, such as vectors and lists of places.
 func cut(text string) string {
-	return regexp.MustCompile(`'([^']{40})[^']{200,}'`).ReplaceAllString(text, "'$1…'")
+	return regexp.MustCompile(`'([^'\n]{40})[^'\n]{200,}'`).ReplaceAllString(text, "'$1…'")
 }
 
 // write writes a page of docs/queries; data says what the plans were made on.

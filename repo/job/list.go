@@ -59,8 +59,12 @@ func (r *Repo) List(ctx context.Context, p ListParams) (Page, error) {
 	}
 	w := query.NewWhere(s.TenantID)
 	cond := p.Filter.where(w)
+	h := db.Read(r.db)
+	if p.Page.After != nil || p.Page.Before != nil {
+		h = db.Fresh(h) // a kept plan sorts all that is behind the cursor
+	}
 	jobs, info, err := query.Fetch(w, p.Page, p.Order, func(win query.Window) ([]Job, error) {
-		return db.List[Job](ctx, db.Read(r.db), `
+		return db.List[Job](ctx, h, `
 			-- name: job.List
 			SELECT `+columns+`
 			FROM jobs j
