@@ -89,6 +89,7 @@ func TestRootFieldsNeedAPermission(t *testing.T) {
 		"capabilities": "tells of the server, not of a tenant",
 		"node":         "checks the permission of the kind it finds",
 		"nodes":        "checks the permission of each kind it finds",
+		"pgGraphql":    "checks the permission of each collection it reads",
 		"issueToken":   "gives the caller's own permissions and no more",
 	}
 	s := parsed()
