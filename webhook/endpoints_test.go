@@ -271,3 +271,22 @@ func TestClaimCost(t *testing.T) {
 	require.Empty(t, costly)
 	require.NoError(t, tx.Rollback(t.Context()))
 }
+
+// A claim takes what came after its transaction began: whoever woke it will not do so again. And it looks again when a lease ends.
+func TestClaimBegunBefore(t *testing.T) {
+	t.Parallel()
+
+	w := newWorld(t)
+	e, _ := w.endpoint(t, "https://example.com/", func(p *repo.Params) { p.Events = &[]string{"rest.ing"} })
+	tx, err := w.d.Connect(t).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT now()`)
+	require.NoError(t, err)
+	_, err = w.hooks.Repo.Test(w.ctx, e.ID)
+	require.NoError(t, err)
+	var got int
+	require.NoError(t, tx.QueryRow(t.Context(), `SELECT count(*) FROM claim_webhook_deliveries(100, 16, '1 minute', 5)`).Scan(&got))
+	require.Equal(t, 1, got)
+	require.NoError(t, tx.Commit(t.Context()))
+	require.Equal(t, 1, w.count(t, `SELECT count(*) FROM webhook_lanes l JOIN webhook_deliveries d USING (endpoint_id) WHERE d.is_test AND l.due_at = d.next_attempt_at`))
+}

@@ -22,7 +22,9 @@ DECLARE
     v_busy int;
     v_room int;
     v_got int;
+    v_now timestamptz;
     v_next timestamptz;
+    v_test timestamptz;
     v_freed timestamptz; -- the first lease of the lane that ends
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
@@ -39,16 +41,18 @@ BEGIN
         EXIT WHEN v_left <= 0;
         v_ids := '{}';
         v_next := NULL;
+        v_test := NULL;
+        v_now := clock_timestamp(); -- what woke the lane may have begun after this transaction
         IF l.is_enabled THEN
             v_most := CASE WHEN l.ordering = 'per_endpoint' OR l.failures >= p_circuit THEN 1 ELSE p_per_endpoint END;
             SELECT count(*), min(b.next_attempt_at) INTO v_busy, v_freed
             FROM (
                 SELECT d.next_attempt_at FROM webhook_deliveries d
-                WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.lease_id IS NOT NULL AND d.next_attempt_at > now() AND NOT d.is_test
+                WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.lease_id IS NOT NULL AND d.next_attempt_at > v_now AND NOT d.is_test
                 ORDER BY d.lease_id) b;
             v_ids := ARRAY(
                 SELECT d.id FROM webhook_deliveries d
-                WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.status = 'pending' AND d.is_test AND d.next_attempt_at <= now()
+                WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.status = 'pending' AND d.is_test AND d.next_attempt_at <= v_now
                 ORDER BY d.next_attempt_at, d.id
                 LIMIT v_left);
             v_room := least(v_left - cardinality(v_ids), v_most - v_busy);
@@ -61,11 +65,11 @@ BEGIN
                         WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.status = 'pending' AND NOT d.is_test
                         ORDER BY d.event_id, d.id
                         LIMIT 1) head
-                    WHERE head.next_attempt_at <= now());
+                    WHERE head.next_attempt_at <= v_now);
             ELSE
                 v_ids := v_ids || ARRAY(
                     SELECT d.id FROM webhook_deliveries d
-                    WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.status = 'pending' AND NOT d.is_test AND d.next_attempt_at <= now()
+                    WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.status = 'pending' AND NOT d.is_test AND d.next_attempt_at <= v_now
                     ORDER BY d.next_attempt_at, d.id
                     LIMIT v_room);
             END IF;
@@ -97,9 +101,14 @@ BEGIN
                     ORDER BY d.next_attempt_at, d.id
                     LIMIT 1);
             END IF;
+            v_test := (
+                SELECT d.next_attempt_at FROM webhook_deliveries d
+                WHERE d.tenant_id = l.tenant_id AND d.endpoint_id = l.endpoint_id AND d.status = 'pending' AND d.is_test
+                ORDER BY d.next_attempt_at, d.id
+                LIMIT 1);
         END IF;
         UPDATE webhook_lanes n
-        SET due_at = CASE WHEN v_next IS NULL THEN NULL ELSE greatest(v_next, l.resume_at) END
+        SET due_at = least(v_test, CASE WHEN v_next IS NOT NULL THEN greatest(v_next, l.resume_at) END)
         WHERE n.tenant_id = l.tenant_id AND n.endpoint_id = l.endpoint_id;
     END LOOP;
 END $$;
