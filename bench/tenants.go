@@ -62,7 +62,7 @@ func (b *bench) tenantsPart(ctx context.Context) error {
 
 // clone copies a database. Whoever uses it loses the connection.
 func (b *bench) clone(ctx context.Context, from, to string) error {
-	c, err := connect(ctx, b.cluster.URL(""))
+	c, err := connect(ctx, b.cluster.URL("postgres"))
 	if err != nil {
 		return err
 	}

@@ -76,14 +76,14 @@ func mixedStep(ctx context.Context, u *user) error {
 		weighted[func(context.Context, *user) error]{35, searchStep},
 		weighted[func(context.Context, *user) error]{15, func(ctx context.Context, u *user) error {
 			if len(u.documents) == 0 {
-				return u.create(ctx)
+				return u.create(ctx, 5000)
 			}
 			return u.read(ctx, u.documents[u.rng.IntN(len(u.documents))], http.StatusOK)
 		}},
-		weighted[func(context.Context, *user) error]{12, func(ctx context.Context, u *user) error { return u.create(ctx) }},
+		weighted[func(context.Context, *user) error]{12, func(ctx context.Context, u *user) error { return u.create(ctx, 5000) }},
 		weighted[func(context.Context, *user) error]{8, func(ctx context.Context, u *user) error {
 			if len(u.documents) == 0 {
-				return u.create(ctx)
+				return u.create(ctx, 5000)
 			}
 			return u.update(ctx, u.documents[u.rng.IntN(len(u.documents))])
 		}},

@@ -59,8 +59,8 @@ func (u *user) word() string { w := words(); return w[u.rng.IntN(len(w))] }
 // newDocument is the input of a document with about so many characters.
 func (u *user) newDocument(size int) map[string]any {
 	var b strings.Builder
-	for b.Len() < size {
-		b.WriteString(u.word())
+	for list := words(); b.Len() < size; {
+		b.WriteString(list[u.rng.IntN(len(list))])
 		b.WriteByte(' ')
 	}
 	c := u.near(cities()[u.rng.IntN(len(cities()))], 0.3)

@@ -15,7 +15,7 @@ import (
 const keep = 100
 
 func crudStep(ctx context.Context, u *user) error {
-	if err := u.create(ctx); err != nil {
+	if err := u.create(ctx, 50_000); err != nil {
 		return err
 	}
 	id := u.documents[len(u.documents)-1]
@@ -36,8 +36,9 @@ func crudStep(ctx context.Context, u *user) error {
 	return nil
 }
 
-func (u *user) create(ctx context.Context) error {
-	in := u.newDocument(500 + u.rng.IntN(49_500))
+// create makes a document of 500 to so many characters.
+func (u *user) create(ctx context.Context, most int) error {
+	in := u.newDocument(500 + u.rng.IntN(most-500))
 	a, err := u.do(ctx, call{
 		name: "create document", method: http.MethodPost, path: "/documents", body: in, want: []int{http.StatusCreated, http.StatusOK},
 		query: `mutation ($in: CreateDocumentInput!) { createDocument(input: $in) { document { id title createdAt } } }`, vars: map[string]any{"in": in},
