@@ -43,17 +43,22 @@ func (b *bench) ready(ctx context.Context) (*dataset, error) {
 	return d, nil
 }
 
+// createDatabase makes an empty database.
+func (b *bench) createDatabase(ctx context.Context, name string) error {
+	c, err := connect(ctx, b.cluster.URL(""))
+	if err != nil {
+		return err
+	}
+	defer c.Close(context.WithoutCancel(ctx))
+	_, err = c.Exec(ctx, "CREATE DATABASE "+name)
+	return err
+}
+
 // database makes a migrated database with one tenant and its key; more are settings of the migration.
 func (b *bench) database(ctx context.Context, name string, more ...string) (*dataset, error) {
 	d := &dataset{url: b.cluster.URL(name)}
 	if name != "stackforge" { // the cluster made that one
-		c, err := connect(ctx, b.cluster.URL(""))
-		if err != nil {
-			return nil, err
-		}
-		_, err = c.Exec(ctx, "CREATE DATABASE "+name)
-		_ = c.Close(ctx)
-		if err != nil {
+		if err := b.createDatabase(ctx, name); err != nil {
 			return nil, err
 		}
 	}

@@ -1,8 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,7 +23,7 @@ const (
 	bareBatch   = 500
 )
 
-// jobsPart measures the queue. It has no bars yet.
+// jobsPart measures the queue.
 func (b *bench) jobsPart(ctx context.Context) error {
 	d, err := b.database(ctx, "bench_jobs")
 	if err != nil {
@@ -96,7 +102,7 @@ func (b *bench) startLatency(ctx context.Context, d *dataset, c *pgx.Conn) error
 }
 
 // drain measures how fast a worker process empties the queue, beside a loop of the same SQL functions with 500 jobs a
-// statement and no work between them.
+// statement and no work between them, and beside River on the same server, as many jobs at a time.
 func (b *bench) drain(ctx context.Context, d *dataset, c *pgx.Conn) error {
 	if err := fill(ctx, d, c, drainJobs); err != nil {
 		return err
@@ -104,6 +110,10 @@ func (b *bench) drain(ctx context.Context, d *dataset, c *pgx.Conn) error {
 	bare, err := drainBare(ctx, c)
 	if err != nil {
 		return err
+	}
+	river, err := b.buildRiver(ctx)
+	if err != nil {
+		b.logf("no figures of River: %v", err)
 	}
 	for _, concurrency := range []string{"16", "500"} {
 		if err := fill(ctx, d, c, drainJobs); err != nil {
@@ -113,10 +123,39 @@ func (b *bench) drain(ctx context.Context, d *dataset, c *pgx.Conn) error {
 		if err != nil {
 			return err
 		}
-		b.report.note("jobs", "drain of 20,000 jobs, WORKER_CONCURRENCY="+concurrency, count(rate)+"/s",
-			"bare SQL loop, 500 a statement: "+count(bare)+"/s", fmt.Sprintf("%.2f", rate/bare))
+		what := "drain of 20,000 jobs, WORKER_CONCURRENCY=" + concurrency
+		b.report.note("jobs", what, count(rate)+"/s", "bare SQL loop, 500 a statement: "+count(bare)+"/s", fmt.Sprintf("%.2f", rate/bare))
+		if river == nil {
+			continue
+		}
+		theirs, err := river(concurrency)
+		if err != nil {
+			return err
+		}
+		b.report.ratio("jobs", "the same", count(rate)+"/s", "River: "+count(theirs)+"/s", rate/theirs, 1)
 	}
 	return nil
+}
+
+// buildRiver compiles the module beside this package, which may have to fetch River, and returns what drains a queue of it.
+func (b *bench) buildRiver(ctx context.Context) (func(concurrency string) (float64, error), error) {
+	bin := filepath.Join(b.dir, "river")
+	if out, err := exec.CommandContext(ctx, "go", "-C", "bench/river", "build", "-o", bin, ".").CombinedOutput(); err != nil { //nolint:gosec // our own folder
+		return nil, errors.New(string(bytes.TrimSpace(out)))
+	}
+	if err := b.createDatabase(ctx, "bench_river"); err != nil {
+		return nil, err
+	}
+	return func(concurrency string) (float64, error) {
+		cmd := exec.CommandContext(ctx, bin, b.cluster.URL("bench_river"), strconv.Itoa(drainJobs), concurrency) //nolint:gosec // as above
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil {
+			return 0, fmt.Errorf("river: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
+		}
+		return strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+	}, nil
 }
 
 // fill leaves the queue with n jobs that are due, and nothing else.

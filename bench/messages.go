@@ -113,7 +113,7 @@ func (b *bench) messagePeer(ctx context.Context, c *pgx.Conn) (messageQueue, str
 	if version != "" {
 		setup, q, name, bar = []string{"CREATE EXTENSION pgmq", "SELECT pgmq.create('bench')"}, pgmqQueue(nil), "extension "+version, 1
 	}
-	if _, err := c.Exec(ctx, "CREATE DATABASE bench_messages_peer"); err != nil {
+	if err := b.createDatabase(ctx, "bench_messages_peer"); err != nil {
 		return q, "", 0, err
 	}
 	var err error

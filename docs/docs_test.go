@@ -51,7 +51,7 @@ func equalPart(t *testing.T, file, name, want string) {
 	require.Equal(t, want, have, "stale: run `go test ./docs -update`")
 }
 
-// TestDependencies asks that every direct requirement of the program, the tools and the playground has its row, with the version in use.
+// TestDependencies asks that every direct requirement of the program, the bench's peer, the tools and the playground has its row, with the version in use.
 func TestDependencies(t *testing.T) {
 	t.Parallel()
 
@@ -61,6 +61,10 @@ func TestDependencies(t *testing.T) {
 	}
 	want := map[string]string{}
 	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) (v\S+)$`).FindAllStringSubmatch(read(t, "../go.mod"), -1) {
+		want[m[1]] = m[2]
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) (v\S+)$`).FindAllStringSubmatch(read(t, "../bench/river/go.mod"), -1) {
+		require.Contains(t, []string{m[2], ""}, want[m[1]], "the program has another version of %s", m[1])
 		want[m[1]] = m[2]
 	}
 	tools := read(t, "../tools/go.mod")
