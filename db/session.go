@@ -10,7 +10,10 @@ import (
 
 // Session is one connection beside the pools whose statements run outside of transactions and without a time limit: for
 // those that PostgreSQL refuses within a transaction, CREATE INDEX CONCURRENTLY before all.
-type Session struct{ conn *pgx.Conn }
+type Session struct {
+	conn   *pgx.Conn
+	locked bool
+}
 
 // OpenSession connects. The connection is of the URL itself, so it must not be that of a pooler.
 func OpenSession(ctx context.Context, c Config) (*Session, error) {
@@ -30,10 +33,14 @@ func OpenSession(ctx context.Context, c Config) (*Session, error) {
 	return &Session{conn: conn}, nil
 }
 
-// Close ends the connection and with it the locks.
+// Close lets the locks go and ends the connection. The server hears later of an end than whoever wants the locks next, so it
+// is told first.
 func (s *Session) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) //nolint:forbidigo // the caller's may have ended
 	defer cancel()
+	if s.locked {
+		_, _ = s.conn.Exec(ctx, `SELECT pg_advisory_unlock_all()`) // as below
+	}
 	_ = s.conn.Close(ctx) // it may be lost already
 }
 
@@ -51,5 +58,26 @@ func (s *Session) Conn() *pgx.Conn { return s.conn }
 func (s *Session) TryLock(ctx context.Context, name string) (bool, error) {
 	var ok bool
 	err := s.conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtextextended($1, 0))`, name).Scan(&ok)
+	s.locked = s.locked || ok
 	return ok, fromPG(err)
 }
+
+// Lock takes an advisory lock as TryLock does, again and again until it is free or ctx ends.
+func (s *Session) Lock(ctx context.Context, name string) error {
+	again := time.NewTicker(lockPoll)
+	defer again.Stop()
+	for {
+		ok, err := s.TryLock(ctx, name)
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-again.C:
+		}
+	}
+}
+
+// lockPoll is how long a lock that was let go may stay unseen.
+const lockPoll = 20 * time.Millisecond

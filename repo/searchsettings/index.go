@@ -263,13 +263,17 @@ func options(kind IndexKind) string {
 	return ""
 }
 
-// alone runs a statement on a connection of its own, outside of transactions.
+// alone runs a statement on a connection of its own, outside of transactions, after the one before has ended: a server hears
+// later than the program that a statement was given up, and a build that goes on would come after the clean-up.
 func (x *Indexes) alone(ctx context.Context, sql string) error {
 	s, err := x.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	if err := s.Lock(ctx, lockName+": statement"); err != nil {
+		return err
+	}
 	return s.Exec(ctx, sql)
 }
 

@@ -2,7 +2,11 @@ package searchsettings_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"io"
+	"net"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"stackforge/db"
@@ -204,6 +209,32 @@ func TestIndexOfOneTenant(t *testing.T) {
 		require.Equal(t, "shared", b.state(t, b.me))
 	})
 
+	t.Run("a build that does not hear of its interruption leaves nothing", func(t *testing.T) {
+		t.Parallel()
+
+		b := setup(t)
+		b.many(t, b.me, 100)
+		release := b.lock(t, "SHARE UPDATE EXCLUSIVE") // as a vacuum: the build waits for it before it has made anything
+		changes, err := b.indexes().For(t.Context(), b.me.TenantID, searchsettings.OwnGIN)
+		require.NoError(t, err)
+		deaf := searchsettings.NewIndexes(b.d.Owner, b.deaf(t))
+		ctx, interrupt := context.WithCancel(t.Context())
+		built := make(chan error, 1)
+		go func() { built <- deaf.Apply(ctx, changes, func(string) {}) }()
+		b.builder(t)
+		interrupt()
+		require.Eventually(t, func() bool { // it waits for the build, or has ended without
+			n, err := db.Get[int](t.Context(), b.d.Owner, "count", `
+				SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_try_advisory_lock(%'`)
+			require.NoError(t, err)
+			return n > 1 || len(built) > 0
+		}, time.Minute, 5*time.Millisecond)
+		release()
+		require.Error(t, <-built)
+		require.Eventually(t, func() bool { return !b.building(t) }, time.Minute, 5*time.Millisecond)
+		require.Equal(t, "shared", b.state(t, b.me))
+	})
+
 	t.Run("what a crash left is dropped and built anew", func(t *testing.T) {
 		t.Parallel()
 
@@ -289,11 +320,67 @@ func TestIndexOfOneTenant(t *testing.T) {
 func (b bundle) hold(t *testing.T) func() {
 	t.Helper()
 
+	return b.lock(t, "ROW EXCLUSIVE")
+}
+
+// lock keeps a lock of the table of documents until the function it returns is called.
+func (b bundle) lock(t *testing.T, mode string) func() {
+	t.Helper()
+
 	tx, err := b.d.Connect(t).Begin(t.Context())
 	require.NoError(t, err)
-	_, err = tx.Exec(t.Context(), `LOCK TABLE documents IN ROW EXCLUSIVE MODE`)
+	_, err = tx.Exec(t.Context(), "LOCK TABLE documents IN "+mode+" MODE")
 	require.NoError(t, err)
 	return func() { require.NoError(t, tx.Rollback(t.Context())) }
+}
+
+// deaf opens connections through a proxy that lets no cancellation through.
+func (b bundle) deaf(t *testing.T) searchsettings.OpenFunc {
+	t.Helper()
+
+	c, err := pgconn.ParseConfig(b.d.URL)
+	require.NoError(t, err)
+	network, address := pgconn.NetworkAddress(c.Host, c.Port)
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { pass(client, network, address) })
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); all.Wait() })
+	url := (&url.URL{Scheme: "postgres", User: url.UserPassword(c.User, c.Password), Host: l.Addr().String(), Path: c.Database, RawQuery: "sslmode=disable"}).String()
+	return func(ctx context.Context) (*db.Session, error) {
+		return db.OpenSession(ctx, db.Config{URL: url, Role: db.RoleOwner})
+	}
+}
+
+// pass hands a connection on to the server, unless it is one for a cancellation, of which the code in its first packet tells.
+func pass(client net.Conn, network, address string) {
+	defer client.Close()
+	const cancelCode = 80877102
+	first := make([]byte, 8)
+	if _, err := io.ReadFull(client, first); err != nil || binary.BigEndian.Uint32(first[4:]) == cancelCode {
+		return
+	}
+	server, err := net.Dial(network, address)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	go func() {
+		_, _ = io.Copy(client, server)
+		_ = client.Close()
+	}()
+	if _, err := server.Write(first); err == nil {
+		_, _ = io.Copy(server, client)
+	}
 }
 
 // builder waits for a build that waits for hold, and returns the number of its process.
