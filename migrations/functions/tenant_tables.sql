@@ -4,6 +4,7 @@
 --   log      exported and deleted: what was done, to be read; importing it would do it again
 --   secret   deleted; neither exported nor made again
 --   derived  deleted; made from data by triggers and maintenance, or of use to requests under way only
+--   gone     deleted: months that a retention took out of their table, until their objects are removed
 --   record   outlives the tenant
 -- It reads the catalogue, so a table that is new is data until it is named here.
 CREATE OR REPLACE FUNCTION tenant_tables() RETURNS TABLE (name text, tenant_column text, kind text, ord int)
@@ -25,7 +26,8 @@ LANGUAGE sql STABLE AS $$
         JOIN pg_constraint f ON f.contype = 'f' AND f.confrelid = l.oid AND f.conrelid <> f.confrelid
         JOIN tables t ON t.oid = f.conrelid
     )
-    SELECT t.name, t.tenant_column, coalesce(k.kind, 'data'),
+    SELECT t.name, t.tenant_column,
+           CASE WHEN t.name IN (SELECT p.name FROM core.detached_partitions p) THEN 'gone' ELSE coalesce(k.kind, 'data') END,
            row_number() OVER (ORDER BY t.name <> 'tenants', t.name IN ('tenant_limits', 'tenant_storage'), max(l.level), t.name)::int
     FROM tables t
     JOIN levels l USING (oid)

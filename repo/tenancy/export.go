@@ -80,10 +80,17 @@ func export(ctx context.Context, tx *db.Tx, id uuid.UUID, w io.Writer) (Trailer,
 	if err != nil {
 		return Trailer{}, err
 	}
-	// What the reader takes its time for counts as the statement's; who takes nothing at all is the caller's affair.
+	// What the reader takes its time for counts as the statement's; who takes nothing at all is the caller's affair. Values are
+	// written in one way, however the database is set: 05/06/2026 is another day elsewhere.
 	if _, err := db.Exec(ctx, tx, `
-		-- name: tenancy.ExportTime
-		SET LOCAL statement_timeout = 0`, pgx.QueryExecModeExec); err != nil {
+		-- name: tenancy.ExportSettings
+		SELECT set_config(name, value, true)
+		FROM (VALUES ('statement_timeout', '0'),
+		             ('DateStyle', 'ISO'),
+		             ('TimeZone', 'UTC'),
+		             ('IntervalStyle', 'postgres'),
+		             ('extra_float_digits', '1'),
+		             ('bytea_output', 'hex')) s (name, value)`, pgx.QueryExecModeExec); err != nil {
 		return Trailer{}, err
 	}
 	out := newLines(w)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
@@ -45,7 +46,8 @@ func populated(t *testing.T) (*dbtest.DB, uuid.UUID) {
 		d.Exec(t, `UPDATE message_queues SET max_reads = 3, dead_letter_queue = 'dead' WHERE tenant_id = $1 AND name = 'mail'`, s.ID)
 		d.Exec(t, `SELECT pgmq.send(message_queue_physical($1, 'mail'), jsonb_build_object('n', n)) FROM generate_series(1, 5) n`, s.ID)
 		d.Exec(t, `SELECT pgmq.archive(message_queue_physical($1, 'mail'), 2)`, s.ID)
-		d.Exec(t, `UPDATE jobs SET progress = 7 WHERE tenant_id = $1`, s.ID)
+		d.Exec(t, `UPDATE jobs SET progress = 7, payload = payload || '{"odd": 9007199254740993, "exact": 1.10, "vast": 1e300}' WHERE tenant_id = $1`, s.ID)
+		d.Exec(t, `SELECT pgmq.send(message_queue_physical($1, 'mail'), '{"odd": -9223372036854775809, "tiny": 1e-300}')`, s.ID)
 	}
 	d.Exec(t, `INSERT INTO documents (tenant_id, author_id, title, body, metadata, longitude, latitude) SELECT $1, '00000000-0000-0000-0000-000000000010',
 		E'a "quoted" \\ title\u2028\u0001', E'line\r\n\ttab \U0001F600 </script>', 'a=>"x\"y", b=>NULL', 0.1 + 0.2, -1e-7`, first)
@@ -235,6 +237,53 @@ func TestRoundTrip(t *testing.T) {
 	require.Equal(t, errs.Conflict, errs.From(err).Code)
 }
 
+// How a server writes times and numbers is a setting of it, which an export does not follow.
+func TestExportWhateverTheSettings(t *testing.T) {
+	t.Parallel()
+
+	d, id := populated(t)
+	want, _ := export(t, d.Owner, id)
+	for _, set := range []string{"DateStyle = 'SQL, DMY'", "TimeZone = 'Asia/Kolkata'", "extra_float_digits = 0", "IntervalStyle = 'iso_8601'", "bytea_output = 'escape'"} {
+		d.Exec(t, fmt.Sprintf(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I SET ', current_database()) || $x$%s$x$; END $$`, set))
+	}
+	elsewhere, err := db.Open(t.Context(), db.Config{URL: d.URL, Role: db.RoleOwner})
+	require.NoError(t, err)
+	defer elsewhere.Close(time.Second)
+	got, _ := export(t, elsewhere, id)
+	require.Equal(t, exportRows(want), exportRows(got))
+}
+
+// Months of files that a retention took out of the table wait for their objects to be deleted. They go with the tenant, and
+// nowhere else.
+func TestDetachedMonth(t *testing.T) {
+	t.Parallel()
+
+	d, id := populated(t)
+	d.Exec(t, `SELECT make_partition('files', '2021-03-01')`)
+	d.Exec(t, `
+		INSERT INTO files (tenant_id, id, uploader_id, filename, content_type, size_bytes, storage_key, status, created_at, completed_at)
+		SELECT $1::uuid, f.id, '00000000-0000-0000-0000-000000000010', 'old.txt', 'text/plain', 10, format('tenants/%s/2021/03/%s', $1::uuid, f.id), 'ready', '2021-03-05', '2021-03-05'
+		FROM (SELECT overlay(gen_random_uuid()::text PLACING left(uuid_v7_floor('2021-03-05')::text, 15) FROM 1 FOR 15)::uuid AS id) f`, id)
+	d.Exec(t, `UPDATE core.partition_config SET retention = '1 year' WHERE parent = 'files'`)
+	gone, err := db.Get[[]string](t.Context(), d.Owner, "months", `SELECT drop_old_partitions()`)
+	require.NoError(t, err)
+	require.Contains(t, gone, "files_2021_03")
+
+	text, trailer := export(t, d.Owner, id)
+	require.NotContains(t, text, "2021_03")
+	into := dbtest.New(t)
+	_, _, err = tenancy.NewImporter(into.Owner).Import(t.Context(), strings.NewReader(text))
+	require.NoError(t, err, "%v", errors.Unwrap(err))
+	used, err := db.Get[int64](t.Context(), into.Owner, "row", `SELECT files_used FROM tenant_storage WHERE tenant_id = $1`, id)
+	require.NoError(t, err)
+	require.Equal(t, trailer.Counts["files"], used)
+
+	proof, err := app.TenantDeleter{Tenants: tenancy.New(d.Owner)}.Delete(t.Context(), id, "the test", func(int64) {})
+	require.NoError(t, err, "%v", errors.Unwrap(err))
+	require.EqualValues(t, 1, proof.RowsBefore["files_2021_03"])
+	require.Zero(t, proof.RowsAfter["files_2021_03"])
+}
+
 // exportRows are the lines of an export's data, sorted.
 func exportRows(text string) []string {
 	var out []string
@@ -318,7 +367,7 @@ func TestDelete(t *testing.T) {
 		}
 	}
 	require.Equal(t, others, dump(t, d, all, "<> $1", id), "others' rows are as they were")
-	require.EqualValues(t, 4, proof.RowsBefore["queue:mail"])
+	require.EqualValues(t, 5, proof.RowsBefore["queue:mail"])
 	queues, err := db.List[string](t.Context(), d.Owner, `SELECT format('%s.%s', schemaname, tablename) FROM pg_tables WHERE tablename LIKE '_!_t' || left(md5($1::text), 14) || '%' ESCAPE '!' ORDER BY 1`, id)
 	require.NoError(t, err)
 	require.Empty(t, queues)
