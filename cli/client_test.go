@@ -54,7 +54,12 @@ func (a answer) codes() []string {
 
 // ask posts an operation. The error is that of the connection.
 func (c caller) ask(ctx context.Context, query string, variables map[string]any) (answer, error) {
-	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	return c.askNamed(ctx, query, "", variables)
+}
+
+// askNamed posts a document and the name of the one of its operations that is to run.
+func (c caller) askNamed(ctx context.Context, query, name string, variables map[string]any) (answer, error) {
+	body, err := json.Marshal(map[string]any{"query": query, "operationName": name, "variables": variables})
 	if err != nil {
 		return answer{}, err
 	}

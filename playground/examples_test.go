@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,36 +11,9 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
+
+	"stackforge/playground/playgroundtest"
 )
-
-type example struct{ query, variables string }
-
-// readExamples takes the operations out of web/examples.js, whose form is fixed for it.
-func readExamples(t *testing.T) []example {
-	t.Helper()
-	content, err := os.ReadFile("web/examples.js")
-	require.NoError(t, err)
-	_, list, found := strings.Cut(string(content), "export const examples = [")
-	require.True(t, found)
-	require.NotContains(t, list, "${", "the texts of examples are constant")
-	require.NotContains(t, list, "\\", "this test reads no escapes")
-
-	var examples []example
-	for _, field := range regexp.MustCompile("(?ms)^    (query|variables): `(.*?)`,$").FindAllStringSubmatch(list, -1) {
-		if field[1] == "query" {
-			examples = append(examples, example{query: field[2]})
-			continue
-		}
-		require.NotEmpty(t, examples)
-		examples[len(examples)-1].variables = field[2]
-	}
-	require.Len(t, examples, strings.Count(list, "\n    title: "), "every example has a query")
-	count := func(field string) int { return strings.Count(list, " "+field+": `") }
-	require.Len(t, examples, count("query"), "every query was found")
-	withVariables := slices.DeleteFunc(slices.Clone(examples), func(e example) bool { return e.variables == "" })
-	require.Len(t, withVariables, count("variables"), "all variables were found")
-	return examples
-}
 
 // loadSchema reads the public contract from its files.
 func loadSchema(t *testing.T) *ast.Schema {
@@ -65,9 +35,9 @@ func TestExamples(t *testing.T) {
 	t.Parallel()
 	schema := loadSchema(t)
 	names := map[string]bool{}
-	for _, e := range readExamples(t) {
-		document, err := parser.ParseQuery(&ast.Source{Input: e.query})
-		require.NoError(t, err, e.query)
+	for _, e := range playgroundtest.Examples(t, "web/examples.js") {
+		document, err := parser.ParseQuery(&ast.Source{Input: e.Query})
+		require.NoError(t, err, e.Query)
 		require.NotEmpty(t, document.Operations)
 		operation := document.Operations[0]
 		require.NotEmpty(t, operation.Name, "the name is the title of the tab")
@@ -78,8 +48,8 @@ func TestExamples(t *testing.T) {
 			t.Parallel()
 			require.Empty(t, validator.ValidateWithRules(schema, document, nil))
 			variables := map[string]any{}
-			if e.variables != "" {
-				require.NoError(t, json.Unmarshal([]byte(e.variables), &variables))
+			if e.Variables != "" {
+				require.NoError(t, json.Unmarshal([]byte(e.Variables), &variables))
 			}
 			_, err := validator.VariableValues(schema, operation, variables)
 			require.NoError(t, err)
