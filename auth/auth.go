@@ -119,6 +119,14 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (tenant
 	return s, earlier(until, otherUntil), nil
 }
 
+// Current is what the key behind a scope gives by now; the scope itself when that cannot be told.
+func (a *Authenticator) Current(ctx context.Context, s tenant.Scope) tenant.Scope {
+	if g, err := a.byID.get(ctx, s.KeyID); err == nil {
+		return g.scope
+	}
+	return s
+}
+
 // Forget drops what this process remembers of a key, so that its revocation counts here at once.
 func (a *Authenticator) Forget(keyID uuid.UUID) {
 	a.byID.known.remove(func(g *grant) bool { return g.scope.KeyID == keyID })

@@ -179,8 +179,8 @@ type watcher struct {
 	err     error // why it ended
 }
 
-// watch subscribes, after a cursor when that is not empty.
-func (c caller) watch(t *testing.T, after string) *watcher {
+// socket opens a WebSocket for GraphQL and waits until its key is accepted.
+func (c caller) socket(t *testing.T) *websocket.Conn {
 	t.Helper()
 	conn, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(c.url, "http")+"/graphql",
 		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
@@ -192,6 +192,28 @@ func (c caller) watch(t *testing.T, after string) *watcher {
 	var ack frame
 	require.NoError(t, wsjson.Read(t.Context(), conn, &ack))
 	require.Equal(t, "connection_ack", ack.Type)
+	return conn
+}
+
+// operate runs a query over a socket and returns what came back: the answer or the error.
+func operate(t *testing.T, conn *websocket.Conn, query string) string {
+	t.Helper()
+	payload, err := json.Marshal(map[string]string{"query": query})
+	require.NoError(t, err)
+	require.NoError(t, wsjson.Write(t.Context(), conn, frame{ID: "1", Type: "subscribe", Payload: payload}))
+	for {
+		var f frame
+		require.NoError(t, wsjson.Read(t.Context(), conn, &f))
+		if f.Type == "next" || f.Type == "error" {
+			return string(f.Payload)
+		}
+	}
+}
+
+// watch subscribes, after a cursor when that is not empty.
+func (c caller) watch(t *testing.T, after string) *watcher {
+	t.Helper()
+	conn := c.socket(t)
 	variables := map[string]any{}
 	if after != "" {
 		variables["after"] = after

@@ -85,12 +85,14 @@ func TestTenantRequestLimit(t *testing.T) {
 	c := w.caller(s)
 	limit, remaining := left(c)
 	require.Equal(t, []int{5, 4}, []int{limit, remaining})
-	for range 2 {
+	over := c.socket(t)
+	require.Contains(t, operate(t, over, `{ viewer { keyId } }`), `"keyId"`)
+	for range 3 {
 		require.Equal(t, http.StatusOK, status(c))
-		require.Equal(t, http.StatusOK, asked(c))
 	}
 	require.Equal(t, http.StatusTooManyRequests, status(c))
 	require.Equal(t, http.StatusTooManyRequests, asked(c))
+	require.Contains(t, operate(t, over, `{ viewer { keyId } }`), `"RATE_LIMITED"`, "and the socket goes on")
 	limit, remaining = left(caller{url: s.url, key: key(id)})
 	require.Equal(t, []int{5, 4}, []int{limit, remaining}, "each key has its own")
 	limit, remaining = left(caller{url: s.url, key: key(other)})
@@ -98,6 +100,7 @@ func TestTenantRequestLimit(t *testing.T) {
 
 	ok(t, env, "tenant", "limits", id, "requestsPerMinute=none")
 	eventually(t, func() bool { return asked(c) == http.StatusOK }, "the server's limit again")
+	require.Contains(t, operate(t, over, `{ viewer { keyId } }`), `"keyId"`, "also over the socket that was open")
 	limit, _ = left(c)
 	require.Equal(t, 1000, limit)
 }

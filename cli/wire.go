@@ -115,7 +115,7 @@ func (p *program) build(ctx context.Context, url string) (*application, error) {
 	}
 	deps, handler := a.deps(embedder), resolvers.HandlerConfig{
 		Origins: p.config.HTTP.Origins, MaxBody: int(p.config.HTTP.MaxBody), Introspection: p.config.GraphQL.Introspection,
-		Suggest: !p.config.IsProduction(), Authenticate: a.authenticateSocket, Hold: a.auth.Hold, Observe: a.observe, Log: p.log,
+		Suggest: !p.config.IsProduction(), Authenticate: a.authenticateSocket, Hold: a.auth.Hold, Admit: a.admitOperation, Observe: a.observe, Log: p.log,
 	}
 	a.graphql, a.pg = resolvers.NewHandler(deps, handler), resolvers.NewPgHandler(deps, handler)
 	a.health = httpd.NewHealth(httpd.HealthConfig{
@@ -264,6 +264,15 @@ func (a *application) authenticateSocket(ctx context.Context, r *http.Request, i
 	return a.auth.Authenticate(ctx, c)
 }
 
+// admitOperation counts an operation of a socket for the key that opened it, by the limit that the key has now.
+func (a *application) admitOperation(ctx context.Context) error {
+	s, err := tenant.From(ctx)
+	if err != nil {
+		return err
+	}
+	return a.limiter.CountKey(s.KeyID, a.auth.Current(ctx, s).RequestsPerMinute)
+}
+
 func (a *application) observe(ctx context.Context, op transport.Operation) {
 	code := ""
 	if len(op.Errors) > 0 {
@@ -356,8 +365,9 @@ func (a *application) restConfig() rest.Config {
 	return rest.Config{
 		Dashboard: dashboard.New(a.db), Documents: document.New(a.db), Files: a.files, Idempotency: idempotency.New(a.db), Jobs: job.New(a.db),
 		Messages: a.queues, Payloads: a.secrets, Search: search.New(a.db), Webhooks: a.p.endpoints(a.db, a.nudge), MaxFile: a.p.config.Storage.MaxUpload,
-		Admit: a.limiter.AdmitAddress, Authorize: a.authorize, Nudge: a.nudge, Subscribe: a.hub.Subscribe,
-		Token: a.auth.TokenHandler(httpd.WriteError), MaxBody: a.p.config.HTTP.MaxBody, Origins: a.p.config.HTTP.Origins, Version: version(),
+		Admit: a.limiter.AdmitAddress, Authorize: a.authorize, Hold: a.auth.Hold, Nudge: a.nudge,
+		Subscribe: a.hub.Subscribe,
+		Token:     a.auth.TokenHandler(httpd.WriteError), MaxBody: a.p.config.HTTP.MaxBody, Origins: a.p.config.HTTP.Origins, Version: version(),
 	}
 }
 

@@ -68,6 +68,16 @@ func (l *Limiter) AdmitKey(w http.ResponseWriter, r *http.Request, key uuid.UUID
 	return l.admit(w, r, &l.keys, [16]byte(key), limit, window)
 }
 
+// CountKey is AdmitKey for an operation within a WebSocket: errs.RateLimited when it is one too many.
+func (l *Limiter) CountKey(key uuid.UUID, perMinute int) error {
+	limit, window := l.rate(perMinute)
+	if limit <= 0 {
+		return nil
+	}
+	_, err := l.count(&l.keys, [16]byte(key), limit, window)
+	return err
+}
+
 // AdmitAddress counts a request of an address. When it is false, the request was answered 429.
 func (l *Limiter) AdmitAddress(w http.ResponseWriter, r *http.Request) bool {
 	if l.config.Max == 0 {
@@ -99,19 +109,27 @@ func (l *Limiter) admit(w http.ResponseWriter, r *http.Request, in *windows, cal
 	if limit <= 0 {
 		return true
 	}
-	now := l.config.Now().UnixNano()
-	used, end := in.take(caller, now, int64(window))
-	q := quota(used, limit, now, end)
+	q, err := l.count(in, caller, limit, window)
 	h := w.Header()
 	values := []string{strconv.Itoa(q.Limit), strconv.Itoa(q.Remaining), strconv.Itoa(seconds(q.Reset))} // one piece for all three
 	h["Ratelimit-Limit"], h["Ratelimit-Remaining"], h["Ratelimit-Reset"] = values[0:1:1], values[1:2:2], values[2:3:3]
-	if used <= limit {
+	if err == nil {
 		return true
 	}
-	l.refused.Add(1)
 	h["Retry-After"] = []string{strconv.Itoa(seconds(q.Reset))}
-	WriteError(w, r, errs.Newf(errs.RateLimited, "More than %d requests in %s; try again in %d s.", limit, window, seconds(q.Reset)))
+	WriteError(w, r, err)
 	return false
+}
+
+func (l *Limiter) count(in *windows, caller [16]byte, limit int, window time.Duration) (Quota, error) {
+	now := l.config.Now().UnixNano()
+	used, end := in.take(caller, now, int64(window))
+	q := quota(used, limit, now, end)
+	if used <= limit {
+		return q, nil
+	}
+	l.refused.Add(1)
+	return q, errs.Newf(errs.RateLimited, "More than %d requests in %s; try again in %d s.", limit, window, seconds(q.Reset))
 }
 
 func quota(used, limit int, now, end int64) Quota {

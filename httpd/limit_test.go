@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"stackforge/errs"
 	"stackforge/httpd"
 )
 
@@ -58,6 +59,25 @@ func TestLimiter(t *testing.T) {
 	require.Empty(t, w.Header())
 	_, limited = off.Left(key, 0)
 	require.False(t, limited)
+}
+
+// Operations within a socket draw on the bucket of their key's requests.
+func TestLimiterOperations(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	l := httpd.NewLimiter(httpd.LimitConfig{Max: 3, Window: time.Minute, Now: func() time.Time { return now }})
+	key := uuid.New()
+	require.True(t, l.AdmitKey(httptest.NewRecorder(), from(t, "192.0.2.1:1"), key, 0))
+	require.NoError(t, l.CountKey(key, 0))
+	require.NoError(t, l.CountKey(key, 0))
+	err := l.CountKey(key, 0)
+	require.Equal(t, &errs.Error{Code: errs.RateLimited, Message: "More than 3 requests in 1m0s; try again in 60 s."}, err)
+	require.EqualValues(t, 1, l.Refused())
+	require.False(t, l.AdmitKey(httptest.NewRecorder(), from(t, "192.0.2.1:1"), key, 0))
+	require.NoError(t, l.CountKey(key, 9), "a larger limit of its own")
+	now = now.Add(time.Minute)
+	require.NoError(t, l.CountKey(key, 0), "after the window")
+	require.NoError(t, httpd.NewLimiter(httpd.LimitConfig{Window: time.Minute}).CountKey(key, 0), "no limit")
 }
 
 // A key with a limit of its own counts by the minute, whatever the others' window is, and also where the others are not limited.

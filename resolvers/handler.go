@@ -24,6 +24,8 @@ type HandlerConfig struct {
 	Suggest       bool // "did you mean" in validation errors
 	// Authenticate reads the credential of a socket: connection_init's payload, else the upgrade request's headers.
 	Authenticate func(ctx context.Context, r *http.Request, init map[string]any) (tenant.Scope, time.Time, error)
+	// Admit counts an operation of a socket; its error refuses it. nil lets all through.
+	Admit func(ctx context.Context) error
 	// Hold returns the context of a socket that this scope opened: it ends with the scope's key. nil lets a socket go on.
 	Hold    func(ctx context.Context, s tenant.Scope) context.Context
 	Observe func(ctx context.Context, op transport.Operation)
@@ -49,6 +51,7 @@ func NewHandler(d Deps, c HandlerConfig) *transport.Handler {
 		AroundMutation: func(ctx context.Context, op *graphql.OperationContext, run func(context.Context) *graphql.Response) *graphql.Response {
 			return r.once(ctx, op, present, run)
 		},
+		Admit:    c.Admit,
 		Observe:  c.Observe,
 		Log:      c.Log,
 		ShareKey: shareKey,

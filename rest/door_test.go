@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,7 +62,9 @@ type options struct {
 	keys  *crypt.Source  // of payloads
 	store *storage.Store // of files
 	limit httpd.LimitConfig
+	times rest.StreamTimes
 	now   func() time.Time // of authentication
+	conn  func(net.Conn)   // sees each connection of the server
 }
 
 func open(t testing.TB, o options) *door {
@@ -71,8 +75,9 @@ func open(t testing.TB, o options) *door {
 	require.NoError(t, err)
 	d.hub = realtime.New(realtime.Config[*job.Event]{Source: job.NewReader(d.API), Poll: 10 * time.Millisecond, Buffer: 8})
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { defer close(ended); d.hub.Run(ctx) }()
+	var running sync.WaitGroup
+	running.Go(func() { d.hub.Run(ctx) })
+	running.Go(func() { d.auth.Run(ctx) })
 
 	mux := http.NewServeMux()
 	files := app.NewFiles(d.API, app.FilesConfig{
@@ -82,8 +87,8 @@ func open(t testing.TB, o options) *door {
 		Dashboard: dashboard.New(d.API), Documents: document.New(d.API), Files: files, Idempotency: idempotency.New(d.API), Jobs: job.New(d.API),
 		Messages: app.NewMessages(message.New(d.API), func(context.Context, string) {}, zerolog.Nop()),
 		Payloads: app.NewPayloads(job.New(d.API), o.keys, nil), Search: search.New(d.API), Webhooks: hooks.NewEndpoints(webhook.New(d.API), hooks.EndpointsConfig{}),
-		Admit: d.limiter.AdmitAddress, Authorize: d.authorize, Subscribe: d.hub.Subscribe, Nudge: func(context.Context, string) { d.hub.Wake() },
-		Token: d.auth.TokenHandler(httpd.WriteError), MaxBody: maxBody, MaxFile: maxFile, Version: "test",
+		Admit: d.limiter.AdmitAddress, Authorize: d.authorize, Hold: d.auth.Hold, Subscribe: d.hub.Subscribe, Nudge: func(context.Context, string) { d.hub.Wake() },
+		Token: d.auth.TokenHandler(httpd.WriteError), MaxBody: maxBody, MaxFile: maxFile, Times: o.times, Version: "test",
 	}, mux)
 	d.graphql = resolvers.NewHandler(resolvers.Deps{
 		Documents: document.New(d.API), Jobs: job.New(d.API), Payloads: app.NewPayloads(job.New(d.API), o.keys, nil), Nudge: func(context.Context, string) {},
@@ -94,7 +99,11 @@ func open(t testing.TB, o options) *door {
 			d.graphql.ServeHTTP(w, r.WithContext(tenant.With(r.Context(), s)))
 		}
 	})
-	server := httptest.NewServer(httpd.Middleware(httpd.Options{Log: zerolog.Nop()})(httpd.Routes(mux)))
+	server := httptest.NewUnstartedServer(httpd.Middleware(httpd.Options{Log: zerolog.Nop()})(httpd.Routes(mux)))
+	if o.conn != nil {
+		server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context { o.conn(c); return ctx }
+	}
+	server.Start()
 	d.url = server.URL
 	t.Cleanup(func() {
 		stop, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -102,7 +111,7 @@ func open(t testing.TB, o options) *door {
 		d.api.Shutdown(stop)
 		server.Close()
 		cancel()
-		<-ended
+		running.Wait()
 	})
 	return d
 }

@@ -169,6 +169,9 @@ func detail(d *huma.ErrorDetail) (field, message string) {
 			return strings.TrimPrefix(field+"."+name, "."), "This field is required."
 		}
 	}
+	if name, ok := strings.CutPrefix(message, textError("").Error()); ok {
+		return name, notText
+	}
 	if text, ok := strings.CutPrefix(message, "invalid value: "); ok { // our own sentence
 		return field, text
 	}
@@ -199,9 +202,25 @@ func detail(d *huma.ErrorDetail) (field, message string) {
 	case validation.MsgExpectedBoolean:
 		message = "This must be true or false."
 	default:
+		if least, ok := bound(message, validation.MsgExpectedMinimumNumber); ok {
+			message = "This must be at least " + least + "."
+			break
+		}
+		if most, ok := bound(message, validation.MsgExpectedMaximumNumber); ok {
+			message = "This must be at most " + most + "."
+			break
+		}
 		message = strings.ToUpper(message[:1]) + message[1:] + "."
 	}
 	return field, message
+}
+
+// bound is the limit that a message of huma names, without an exponent.
+func bound(message, form string) (string, bool) {
+	before, _, _ := strings.Cut(form, "%v")
+	text, ok := strings.CutPrefix(message, before)
+	n, err := strconv.ParseFloat(text, 64)
+	return strconv.FormatFloat(n, 'f', -1, 64), ok && err == nil
 }
 
 // errorsField finds the error about one field, to name it as the client knows it.

@@ -69,10 +69,10 @@ func (a *API) eventStream(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
-	s := &eventStream{w: w, control: http.NewResponseController(w)}
+	s := &eventStream{w: w, control: http.NewResponseController(w), wait: a.Times.Answer}
 	// The id without data makes a client that has seen no event yet resume from here.
 	s.begin(sub.Begin())
-	s.run(ctx, a, sub, until)
+	s.run(a.hold(ctx), a, sub, until)
 }
 
 // eventFilter reads the parameters.
@@ -108,6 +108,7 @@ func split(list string) []string {
 type eventStream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	wait    time.Duration
 	buf     bytes.Buffer
 	err     error
 }
@@ -128,7 +129,7 @@ func (s *eventStream) begin(cursor string) {
 func (s *eventStream) run(ctx context.Context, a *API, sub *realtime.Subscription[*job.Event], until time.Time) {
 	expired, stop := expiry(until)
 	defer stop()
-	beat := time.NewTicker(heartbeat)
+	beat := time.NewTicker(a.Times.Heartbeat)
 	defer beat.Stop()
 	for s.err == nil {
 		select {
@@ -179,9 +180,9 @@ func (s *eventStream) add(e *job.Event) {
 	s.buf.WriteString("\n\n")
 }
 
-// flush sends what was added. A client that takes nothing for ten seconds is gone.
+// flush sends what was added. A client that takes nothing for a while is gone.
 func (s *eventStream) flush() {
-	_ = s.control.SetWriteDeadline(time.Now().Add(writeWait)) // where the server cannot, the connection's own limits hold
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.wait)) // where the server cannot, the connection's own limits hold
 	if _, s.err = s.w.Write(s.buf.Bytes()); s.err == nil {
 		s.err = s.control.Flush()
 	}

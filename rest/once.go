@@ -37,6 +37,9 @@ func once[I, O any](ctx context.Context, a *API, name string, in *I, fn func(con
 	})
 	switch {
 	case err != nil:
+		if e, ok := errorsField(err); ok && e.Field == "idempotencyKey" {
+			e.Field = "Idempotency-Key"
+		}
 		return nil, err
 	case replayed:
 		out = new(O)

@@ -64,7 +64,7 @@ func description(version string) huma.Config {
 			},
 		},
 		// huma looks for "json" when it writes errors of its own, whose type ends in +json until shape has replaced them.
-		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats:       map[string]huma.Format{"application/json": strictJSON(), "json": huma.DefaultJSONFormat},
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{shape},
 	}

@@ -117,16 +117,20 @@ func (*integers) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeInteger, Format: "int32"}}
 }
 
-// withoutValue refuses parameters that are named and empty, for which huma would take the default.
-func withoutValue(op *huma.Operation, r *http.Request) error {
+// readable refuses parameters that are named and empty, for which huma would take the default, and what is no text.
+func readable(op *huma.Operation, r *http.Request) error {
 	if r.URL.RawQuery == "" {
 		return nil
 	}
 	given := r.URL.Query()
 	var list errs.List
 	for _, p := range op.Parameters {
-		if p.In == "query" && given.Has(p.Name) && given.Get(p.Name) == "" {
+		switch value := given.Get(p.Name); {
+		case p.In != "query" || !given.Has(p.Name):
+		case value == "":
 			list.Add(p.Name, "This has no value; give one, or leave it out.")
+		case !storable(value):
+			list.Add(p.Name, notText)
 		}
 	}
 	return list.Err()

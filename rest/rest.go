@@ -44,6 +44,8 @@ type Config struct {
 	// Authorize checks credentials, counts the request for their owner, and tells until when they hold (the zero time for
 	// ever). When ok is false, the request was answered.
 	Authorize func(w http.ResponseWriter, r *http.Request, c auth.Credentials) (s tenant.Scope, until time.Time, ok bool)
+	// Hold returns a context for a stream of this scope: it ends with the key that opened it. nil lets a stream go on.
+	Hold func(ctx context.Context, s tenant.Scope) context.Context
 	// Subscribe subscribes the context's tenant to the changes of its jobs; see realtime.Hub.
 	Subscribe func(ctx context.Context, keep func(*job.Event) bool, after string) (*realtime.Subscription[*job.Event], error)
 	// Nudge tells workers and subscribers that there is something new on a channel, once what was done with ctx is committed.
@@ -55,7 +57,8 @@ type Config struct {
 	MaxBody int64    // of JSON, in bytes
 	MaxFile int64    // of a file, in bytes
 	Origins []string // that may open a WebSocket from a page, beside the server's own
-	Version string   // of the program
+	Times   StreamTimes
+	Version string // of the program
 }
 
 // API is the REST API.
@@ -71,6 +74,7 @@ const bodyWait = 30 * time.Second
 
 // New adds the routes of the REST API to a mux.
 func New(c Config, mux *http.ServeMux) *API {
+	c.Times = c.Times.withDefaults()
 	a := &API{Config: c, mux: mux, streams: newStreams()}
 	a.huma = huma.NewAPI(description(c.Version), a)
 	a.auth()
@@ -114,7 +118,7 @@ func handle[I, O any](a *API, scope string, op huma.Operation, fn func(context.C
 func (a *API) Handle(op *huma.Operation, next func(huma.Context)) {
 	scope, _ := op.Metadata[scopeKey].(string)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := withoutValue(op, r); err != nil {
+		if err := readable(op, r); err != nil {
 			httpd.WriteError(w, r, err)
 			return
 		}

@@ -91,6 +91,9 @@ func TestSearchHostile(t *testing.T) {
 		for _, mode := range []string{"fts", "fuzzy", "soundex", "metaphone"} {
 			a := c.do(http.MethodGet, "/documents/search?mode="+mode+"&q="+url.QueryEscape(q), "")
 			require.Contains(t, []int{200, 400}, a.status, "%q: %s", q, a.text)
+			if a.status == 400 {
+				require.Equal(t, []string{"q"}, a.fields(), "%q: %s", q, a.text)
+			}
 		}
 	}
 	require.Equal(t, []string{"Introduction to PostgreSQL"}, c.find("q=postgresql"))

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"sync"
@@ -15,12 +16,18 @@ import (
 // eventsScope is the permission to follow jobs.
 const eventsScope = "jobs:read"
 
-// Times of a stream.
-const (
-	heartbeat = 15 * time.Second // between two comments of an event stream
-	pingEvery = 30 * time.Second // of a WebSocket
-	writeWait = 10 * time.Second // for a client to take a message or to answer a ping
-)
+// StreamTimes are the times of streams; zero fields take their defaults.
+type StreamTimes struct {
+	Heartbeat time.Duration // between two comments of an event stream: 15 s
+	Ping      time.Duration // between two pings of a WebSocket: 30 s
+	Answer    time.Duration // for a client to take a message or to answer a ping: 10 s; then it is gone
+}
+
+func (t StreamTimes) withDefaults() StreamTimes {
+	return StreamTimes{
+		Heartbeat: cmp.Or(t.Heartbeat, 15*time.Second), Ping: cmp.Or(t.Ping, 30*time.Second), Answer: cmp.Or(t.Answer, 10*time.Second),
+	}
+}
 
 // streams are the open ones.
 type streams struct {
@@ -83,6 +90,15 @@ func (a *API) caller(w http.ResponseWriter, r *http.Request, c auth.Credentials)
 		return nil, until, false
 	}
 	return tenant.With(r.Context(), s), until, true
+}
+
+// hold returns a context that ends with the caller's key, beside what ends with ctx.
+func (a *API) hold(ctx context.Context) context.Context {
+	s := tenant.Lookup(ctx)
+	if a.Hold == nil || s == nil {
+		return ctx
+	}
+	return a.Hold(ctx, *s)
 }
 
 // expiry fires when a credential ends, never for the zero time.

@@ -28,7 +28,8 @@ func (a *API) sockets() {
 	op := operation("Jobs", http.MethodGet, "/ws/jobs", "jobSocket", "Follow jobs over a WebSocket", http.StatusSwitchingProtocols, 400)
 	op.Description = "Sends a JobEvent as a text message for every change of a job's status. What a client sends is ignored. Browsers, which cannot " +
 		"set headers, authenticate by the subprotocols `bearer` and the token: `new WebSocket(url, ['bearer', token])`.\n\n" +
-		"Close codes: 1001 the server stops, 1008 the credential has expired, 1013 the client is too slow: connect again and read the jobs anew."
+		"Close codes: 1001 the server stops, 1008 the credential has expired or was revoked, 1009 a message of the client is longer than 4 KiB, " +
+		"1013 the client is too slow: connect again and read the jobs anew."
 	op.Responses["200"] = &huma.Response{Description: "The socket is open, where a proxy speaks HTTP/2 or later: there is no 101 there."}
 	secure(&op, eventsScope)
 	answers(&op, "application/json", schemaOf[JobEvent](a))
@@ -67,7 +68,7 @@ func (a *API) openSocket(ctx context.Context, w http.ResponseWriter, r *http.Req
 	sub, err := a.Subscribe(ctx, transitions(), "")
 	var conn *websocket.Conn
 	if err == nil {
-		conn, _, err = socket.Accept(w, r, websocket.AcceptOptions{Subprotocols: protocol}, writeWait)
+		conn, _, err = socket.Accept(w, r, websocket.AcceptOptions{Subprotocols: protocol}, a.Times.Answer)
 	}
 	if err != nil {
 		cancel()
@@ -93,18 +94,22 @@ func (a *API) openSocket(ctx context.Context, w http.ResponseWriter, r *http.Req
 func (a *API) serve(ctx context.Context, conn *websocket.Conn, sub *realtime.Subscription[*job.Event], until time.Time) (websocket.StatusCode, string) {
 	expired, stop := expiry(until)
 	defer stop()
-	ping := time.NewTicker(pingEvery)
+	ping := time.NewTicker(a.Times.Ping)
 	defer ping.Stop()
+	held := a.hold(ctx)
 	for {
 		select {
-		case <-ctx.Done():
-			return 0, ""
+		case <-held.Done():
+			if ctx.Err() != nil {
+				return 0, ""
+			}
+			return websocket.StatusPolicyViolation, "The credential no longer holds."
 		case <-a.streams.closing:
 			return websocket.StatusGoingAway, "The server stops; connect again."
 		case <-expired:
 			return websocket.StatusPolicyViolation, "The credential has expired."
 		case <-ping.C:
-			if within(ctx, conn.Ping) != nil {
+			if a.within(ctx, conn.Ping) != nil {
 				return 0, ""
 			}
 		case e, ok := <-sub.Events():
@@ -114,7 +119,7 @@ func (a *API) serve(ctx context.Context, conn *websocket.Conn, sub *realtime.Sub
 			if e.Reset {
 				return websocket.StatusTryAgainLater, "Events were lost; connect again and read the jobs anew."
 			}
-			if within(ctx, func(ctx context.Context) error { return sendFrame(ctx, conn, e) }) != nil {
+			if a.within(ctx, func(ctx context.Context) error { return sendFrame(ctx, conn, e) }) != nil {
 				return 0, ""
 			}
 		}
@@ -130,8 +135,8 @@ func ended(err error) (websocket.StatusCode, string) {
 }
 
 // within gives a client the time it has.
-func within(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, writeWait)
+func (a *API) within(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Times.Answer)
 	defer cancel()
 	return do(ctx)
 }

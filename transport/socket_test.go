@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -450,6 +451,39 @@ func TestStreamsPerSocket(t *testing.T) {
 		p.expect(`{"id":"again","type":"complete"}`)
 		return true
 	}, 5*time.Second, 5*time.Millisecond)
+}
+
+// Who has had enough operations gets an error for each further one, in both protocols, and the socket goes on.
+func TestOperationsAreAdmitted(t *testing.T) {
+	t.Parallel()
+	var left atomic.Int64
+	w := start(t, func(c *Config) {
+		c.Admit = func(context.Context) error {
+			if left.Add(-1) >= 0 {
+				return nil
+			}
+			return coded("RATE_LIMITED", "Enough.")
+		}
+	})
+	left.Store(2)
+	p, old := w.modern(t), w.legacy(t)
+	p.follow("1", "x", "")
+	require.Eventually(t, func() bool { return w.resolver.Running() == 1 }, 5*time.Second, time.Millisecond)
+	old.send(`{"id":"2","type":"start","payload":{"query":"{ version }"}}`)
+	old.expect(`{"id":"2","type":"data","payload":{"data":{"version":"1"}}}`)
+	old.expect(`{"id":"2","type":"complete"}`)
+	for _, query := range []string{"{ version }", "subscription { events(topic: \\\"y\\\") { number } }", "{"} {
+		p.send(`{"id":"3","type":"subscribe","payload":{"query":"` + query + `"}}`)
+		require.Equal(t, "RATE_LIMITED", p.expectError("3"))
+	}
+	old.send(`{"id":"4","type":"start","payload":{"query":"{ version }"}}`)
+	require.Contains(t, old.receive(), `{"id":"4","type":"error","payload":{"message":"Enough."`)
+
+	w.resolver.Publish(t.Context(), &fixture.Event{Topic: "x", Number: 5})
+	p.expect(`{"id":"1","type":"next","payload":{"data":{"events":{"number":5}}}}`)
+	left.Store(1)
+	p.send(`{"id":"3","type":"subscribe","payload":{"query":"{ version }"}}`)
+	p.expect(`{"id":"3","type":"next","payload":{"data":{"version":"1"}}}`)
 }
 
 func TestShutdown(t *testing.T) {

@@ -57,12 +57,14 @@ func (s *socket) subscribe(m *incoming) {
 		return
 	}
 	st := &stream{s: s, id: m.id, start: time.Now()}
-	var refused *refused
-	if st.op, refused = s.h.open(s.ctx, &req, st.start); refused == nil {
-		refused = s.admit(st)
+	var refusal *refused
+	if err := s.h.cfg.Admit(s.ctx); err != nil {
+		refusal = &refused{list: gqlerror.List{asGraphQL(err)}}
+	} else if st.op, refusal = s.h.open(s.ctx, &req, st.start); refusal == nil {
+		refusal = s.admit(st)
 	}
-	if refused != nil {
-		list := s.h.present(s.ctx, refused.list)
+	if refusal != nil {
+		list := s.h.present(s.ctx, refusal.list)
 		s.pushErrors(m.id, list)
 		s.h.observe(s.ctx, st.op, "websocket", st.start, list)
 	}

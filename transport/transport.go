@@ -51,6 +51,9 @@ type Config struct {
 	// never); then the socket is closed with 4403, and also when that context ends before the socket does. An error closes it with 4403, or 4500 when Present calls it INTERNAL,
 	// UNAVAILABLE or TIMEOUT. The default accepts everybody.
 	Authenticate func(ctx context.Context, r *http.Request, initPayload map[string]any) (context.Context, time.Time, error)
+	// Admit is asked before each operation of a socket is read; its error is the answer, and the socket goes on. The default
+	// lets all through. Requests are counted before they come here.
+	Admit func(ctx context.Context) error
 	// ShareKey names who may share one execution of an identical subscription; "" is never. It must differ between
 	// callers who may see different data: the execution runs in the context of the one who came first, even after that
 	// one has left or its credential has expired (which closes its own socket only).
@@ -201,6 +204,9 @@ func (h *Handler) fill() {
 		c.Authenticate = func(ctx context.Context, _ *http.Request, _ map[string]any) (context.Context, time.Time, error) {
 			return ctx, time.Time{}, nil
 		}
+	}
+	if c.Admit == nil {
+		c.Admit = func(context.Context) error { return nil }
 	}
 	if c.ShareKey == nil {
 		c.ShareKey = func(context.Context) string { return "" }
