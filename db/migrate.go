@@ -128,6 +128,14 @@ BEGIN
             NULL; -- not ours to grant, or another database of this server was quicker
         END;
     END IF;
+    -- pg_graphql keeps nothing of an error but its text, which our door knows in English.
+    IF NOT has_parameter_privilege('app_graphql', 'lc_messages', 'SET') THEN
+        BEGIN
+            GRANT SET ON PARAMETER lc_messages TO app_graphql;
+        EXCEPTION WHEN insufficient_privilege OR internal_error OR unique_violation THEN
+            NULL; -- as above
+        END;
+    END IF;
     EXECUTE format('GRANT CREATE, CONNECT ON DATABASE %I TO stackforge_owner', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO app_api, app_worker, app_readonly', current_database());
     GRANT CREATE, USAGE ON SCHEMA public TO stackforge_owner;

@@ -72,7 +72,7 @@ func (r *Repo) Resolve(ctx context.Context, q Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	f := db.Frame{Role: role(s), SearchPath: schema, ReadOnly: !q.Mutation, Timeout: r.timeout, WorkMem: workMem}
+	f := db.Frame{Role: role(s), SearchPath: schema, ReadOnly: !q.Mutation, Timeout: r.timeout, WorkMem: workMem, Messages: "C"}
 	if q.Mutation && f.Role != db.RoleGraphQLWrite {
 		return Answer{}, errs.New(errs.Forbidden, "This needs the permission documents:write, jobs:write or users:write.")
 	}

@@ -24,6 +24,7 @@ type frame struct {
 	Timeout    string `json:"statement_timeout"`
 	WorkMem    string `json:"work_mem"`
 	ReadOnly   string `json:"transaction_read_only"`
+	Messages   string `json:"lc_messages"`
 	Tenant     string `json:"app.tenant_id"`
 }
 
@@ -32,6 +33,9 @@ func TestResolveFrame(t *testing.T) {
 
 	d := fixture(t)
 	standIn(t, d)
+	language, err := db.Get[string](t.Context(), d.API, "setting", `SELECT current_setting('lc_messages')`)
+	require.NoError(t, err)
+	require.NotEqual(t, "C", language, "or the test could not see that it changes")
 	r := pggraphql.New(d.API, 1500*time.Millisecond)
 	look := func(ctx context.Context, mutation bool) (f frame) {
 		a, err := r.Resolve(ctx, pggraphql.Request{Query: "{ frame }", Mutation: mutation})
@@ -40,7 +44,7 @@ func TestResolveFrame(t *testing.T) {
 		require.NoError(t, json.Unmarshal(a.Data, &f))
 		return f
 	}
-	want := frame{Role: "app_graphql_write", SearchPath: "graphql_api", Timeout: "1500ms", WorkMem: "16MB", ReadOnly: "on", Tenant: mine.String()}
+	want := frame{Role: "app_graphql_write", SearchPath: "graphql_api", Timeout: "1500ms", WorkMem: "16MB", ReadOnly: "on", Messages: "C", Tenant: mine.String()}
 	require.Equal(t, want, look(tenant.With(t.Context(), scope(mine, nil)), false), "a query")
 	want.ReadOnly = "off"
 	require.Equal(t, want, look(tenant.With(t.Context(), scope(mine, nil)), true), "a mutation")
@@ -53,16 +57,16 @@ func TestResolveFrame(t *testing.T) {
 	}
 
 	// Nothing of it outlives the transaction.
-	after, err := db.Get[string](t.Context(), d.API, "setting", `SELECT concat_ws(' ', current_user, current_setting('search_path'), current_setting('work_mem'), current_setting('transaction_read_only'), current_setting('app.tenant_id'))`)
+	after, err := db.Get[string](t.Context(), d.API, "setting", `SELECT concat_ws(' ', current_user, current_setting('search_path'), current_setting('work_mem'), current_setting('transaction_read_only'), current_setting('lc_messages'), current_setting('app.tenant_id'))`)
 	require.NoError(t, err)
-	require.Equal(t, "app_api public 4MB off ", after)
+	require.Equal(t, "app_api public 4MB off "+language+" ", after)
 
 	// Under an idempotency key it is within a transaction that goes on as app_api.
 	ctx := tenant.With(t.Context(), scope(mine, nil))
 	_, replayed, err := idempotency.New(d.API).Once(ctx, "k", idempotency.Hash(ctx), func(ctx context.Context) ([]byte, error) {
 		require.Equal(t, "app_graphql_write", look(ctx, true).Role)
-		who, err := db.Get[string](ctx, d.API, "setting", `SELECT concat_ws(' ', current_user, current_setting('search_path'), current_setting('statement_timeout'), current_setting('work_mem'))`)
-		require.Equal(t, "app_api public 30s 4MB", who)
+		who, err := db.Get[string](ctx, d.API, "setting", `SELECT concat_ws(' ', current_user, current_setting('search_path'), current_setting('statement_timeout'), current_setting('work_mem'), current_setting('lc_messages'))`)
+		require.Equal(t, "app_api public 30s 4MB "+language, who)
 		return []byte("{}"), err
 	})
 	require.NoError(t, err)

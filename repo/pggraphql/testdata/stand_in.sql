@@ -14,7 +14,7 @@ BEGIN
     WHEN '{ frame }' THEN
         RETURN jsonb_build_object('data', (
             SELECT jsonb_object_agg(name, current_setting(name))
-            FROM unnest(ARRAY['role', 'search_path', 'statement_timeout', 'work_mem', 'transaction_read_only', 'app.tenant_id']) name));
+            FROM unnest(ARRAY['role', 'search_path', 'statement_timeout', 'work_mem', 'transaction_read_only', 'lc_messages', 'app.tenant_id']) name));
     WHEN '{ sql }' THEN
         BEGIN
             EXECUTE variables ->> 'sql' INTO v_answer;
