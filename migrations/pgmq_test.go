@@ -2,12 +2,15 @@ package migrations_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"stackforge/db/dbtest"
 )
@@ -132,6 +135,65 @@ func TestPgmq(t *testing.T) {
 		_, err = first.Exec(t.Context(), `BEGIN; SELECT pgmq.send('n', '3'); SELECT pgmq.purge_queue('n'); SELECT pgmq.drop_queue('n'); COMMIT`)
 		require.NoError(t, err)
 	})
+}
+
+// Behind a hidden head: many visible messages in a block, few in several, and some far away.
+func TestPgmqBehindHidden(t *testing.T) {
+	t.Parallel()
+
+	for _, create := range []string{`create('q')`, `create_unlogged('q')`, `create_partitioned('q', '2000000', '1000000000')`} {
+		t.Run(create, func(t *testing.T) {
+			t.Parallel()
+
+			d, c := own(t)
+			one(t, c, `SELECT pgmq.`+create)
+			fill := `WITH i AS (INSERT INTO pgmq.q_q (msg_id, vt, message) OVERRIDING SYSTEM VALUE
+				SELECT i, now() + (CASE WHEN i > 600 AND i % 3 < 2 THEN '0 s' ELSE '1 day' END)::interval, jsonb_build_object('k', i % 5)
+				FROM (SELECT generate_series(1, 2000) UNION ALL SELECT generate_series(16300, 16500) UNION ALL SELECT generate_series(50000, 50600)
+					UNION ALL SELECT generate_series(1200000, 1200900) UNION ALL SELECT generate_series(40000000, 40000005)) m (i)
+				RETURNING msg_id, vt, message) SELECT msg_id::text FROM i WHERE vt <= now() `
+			want := rows(t, c, fill+`ORDER BY i.msg_id`)
+			require.Greater(t, len(want), 2000)
+			rows(t, c, `SELECT msg_id::text FROM pgmq.set_vt('q', ARRAY(SELECT msg_id FROM pgmq.q_q WHERE vt <= now() ORDER BY msg_id DESC), 0)`) // the last are visible first
+			for size := 1; len(want) > 900; size = size*2%300 + 1 {
+				got := rows(t, c, `SELECT msg_id::text FROM pgmq.read('q', 3600, `+strconv.Itoa(size)+`) r ORDER BY r.msg_id`)
+				require.Equal(t, want[:size], got)
+				want = want[size:]
+			}
+			require.Equal(t, []string{"1200000"}, rows(t, c, `SELECT min(msg_id)::text FROM pgmq.read('q', 0, 1000, '{"k": 0}') WHERE msg_id >= 1200000`))
+			require.Equal(t, []string{"40000005"}, rows(t, c, `SELECT max(msg_id)::text FROM pgmq.read('q', 0, 1000, '{"k": 0}')`))
+
+			// Eight at once: each message once.
+			var all []string
+			var mu sync.Mutex
+			var g errgroup.Group
+			for range 8 {
+				reader := d.Connect(t)
+				g.Go(func() error {
+					for {
+						list, err := reader.Query(t.Context(), `SELECT msg_id::text FROM pgmq.read('q', 3600, 7)`)
+						if err != nil {
+							return err
+						}
+						got, err := pgx.CollectRows(list, pgx.RowTo[string])
+						if err != nil || len(got) == 0 {
+							return err
+						}
+						mu.Lock()
+						all = append(all, got...)
+						mu.Unlock()
+					}
+				})
+			}
+			require.NoError(t, g.Wait())
+			all = append(all, rows(t, c, `SELECT msg_id::text FROM pgmq.read('q', 3600, 1000)`)...) // whoever was last may have met locks only
+			require.ElementsMatch(t, want, all)
+			require.Empty(t, rows(t, c, `SELECT msg_id::text FROM pgmq.pop('q', 5)`))
+			require.Equal(t, "5", one(t, c, `SELECT count(*) FROM pgmq.set_vt('q', ARRAY[1100, 1101, 50100, 1200100, 40000001]::bigint[], 0)`))
+			require.Equal(t, []string{"1100", "1101", "50100", "1200100"}, rows(t, c, `SELECT msg_id::text FROM pgmq.pop('q', 4) r ORDER BY r.msg_id`))
+			require.Equal(t, []string{"40000001"}, rows(t, c, `SELECT msg_id::text FROM pgmq.pop('q', 4)`))
+		})
+	}
 }
 
 func TestPgmqPartitions(t *testing.T) {

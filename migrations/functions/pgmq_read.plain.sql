@@ -2,51 +2,27 @@
 -- pgmq: reading. A read hides messages for vt seconds; lowest msg_id first among the visible ones, those that others lock are left out.
 -- Raise 42P01 when there is no such queue. Lock the rows they return.
 
--- _near(table, conditional) is the SQL of the ids of up to $2 visible messages among the first 500 of a queue, locked: one walk along the
--- primary key. $1 is the time, taken once (a clock that moves fits no index); $3 the condition.
-CREATE OR REPLACE FUNCTION pgmq._near(q text, conditional jsonb) RETURNS text
+-- _visible(table, conditional, within) is the SQL of the ids of up to $2 visible messages among those of the condition within, locked. $1 is the
+-- time, taken once (a clock that moves fits no index); $3 the condition. What this read has taken already bears its time.
+CREATE OR REPLACE FUNCTION pgmq._visible(q text, conditional jsonb, within text) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT format($q$
         SELECT m.msg_id
         FROM pgmq.%1$I m
-        WHERE m.msg_id <= coalesce((SELECT h.msg_id FROM pgmq.%1$I h ORDER BY h.msg_id OFFSET 499 LIMIT 1), 9223372036854775807)
-          AND m.vt <= $1 %2$s
+        WHERE %2$s AND m.vt <= $1 AND m.last_read_at IS DISTINCT FROM $1 %3$s
         ORDER BY m.msg_id
         LIMIT $2
-        FOR UPDATE OF m SKIP LOCKED$q$, q, CASE WHEN conditional <> '{}' THEN 'AND m.message @> $3' END)
+        FOR UPDATE OF m SKIP LOCKED$q$, q, within, CASE WHEN conditional <> '{}' THEN 'AND m.message @> $3' END)
 $$;
 
--- _far(table, conditional) is the same for a queue whose first 500 messages had too few. It steps from block to block of 16,384 ids by
--- each block's earliest vt, so a million hidden messages cost sixty steps. Within a block it sorts a few visible ones, or walks along
--- many. What this read has taken already bears its time.
-CREATE OR REPLACE FUNCTION pgmq._far(q text, conditional jsonb) RETURNS text
+-- _near(table, conditional) is _visible among the first 500 of a queue: one walk along the primary key.
+CREATE OR REPLACE FUNCTION pgmq._near(q text, conditional jsonb) RETURNS text
 LANGUAGE sql STABLE AS $$
-    SELECT format($q$
-        WITH RECURSIVE blocks AS (
-            (SELECT b.msg_id >> 14 AS n, b.vt FROM pgmq.%1$I b ORDER BY b.msg_id >> 14, b.vt LIMIT 1)
-            UNION ALL
-            SELECT s.n, s.vt
-            FROM blocks
-            CROSS JOIN LATERAL (
-                SELECT b.msg_id >> 14 AS n, b.vt FROM pgmq.%1$I b
-                WHERE b.msg_id >> 14 > blocks.n
-                ORDER BY b.msg_id >> 14, b.vt LIMIT 1) s)
-        SELECT m.msg_id
-        FROM blocks
-        CROSS JOIN LATERAL (
-            SELECT EXISTS (SELECT FROM pgmq.%1$I b WHERE b.msg_id >> 14 = blocks.n AND b.vt <= $1 OFFSET 256) AS many OFFSET 0) v
-        CROSS JOIN LATERAL (
-            (SELECT b.msg_id FROM pgmq.%1$I b WHERE b.msg_id >> 14 = blocks.n AND b.vt <= $1 AND NOT v.many ORDER BY b.msg_id)
-            UNION ALL
-            (SELECT b.msg_id FROM pgmq.%1$I b WHERE b.msg_id >= blocks.n << 14 AND b.msg_id < (blocks.n + 1) << 14 AND b.vt <= $1 AND v.many
-            ORDER BY b.msg_id)) h
-        JOIN pgmq.%1$I m ON m.msg_id = h.msg_id
-        WHERE blocks.vt <= $1 AND m.vt <= $1 AND m.last_read_at IS DISTINCT FROM $1 %2$s
-        LIMIT $2
-        FOR UPDATE OF m SKIP LOCKED$q$, q, CASE WHEN conditional <> '{}' THEN 'AND m.message @> $3' END)
+    SELECT pgmq._visible(q, conditional, format(
+        'm.msg_id <= coalesce((SELECT h.msg_id FROM pgmq.%I h ORDER BY h.msg_id OFFSET 499 LIMIT 1), 9223372036854775807)', q))
 $$;
 
--- _hide(table, taken) is the SQL that marks the messages of _near or _far as read, hidden until $4, and returns them.
+-- _hide(table, taken) is the SQL that marks the messages of _visible as read, hidden until $4, and returns them.
 CREATE OR REPLACE FUNCTION pgmq._hide(q text, taken text) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT format($q$
@@ -65,22 +41,63 @@ LANGUAGE sql STABLE AS $$
         RETURNING m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers$q$, q, taken)
 $$;
 
--- _read_far(table, sql, now, qty, conditional, vt) runs what _far wrote, where there are more than 500 messages. The settings keep its
--- plan whatever the statistics say.
-CREATE OR REPLACE FUNCTION pgmq._read_far(q text, sql text, now timestamptz, qty integer, conditional jsonb, vt timestamptz)
+DROP FUNCTION IF EXISTS pgmq._far(text, jsonb); -- forerunners of _probe and _read_far
+DROP FUNCTION IF EXISTS pgmq._read_far(text, text, timestamptz, integer, jsonb, timestamptz);
+
+-- _probe(table) is the SQL of the ids of up to 257 visible messages in the blocks from $2 to $3, by block: one scan of _vt_idx, which steps over
+-- what is hidden.
+CREATE OR REPLACE FUNCTION pgmq._probe(q text) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT format($q$
+        SELECT ARRAY(
+            SELECT b.msg_id
+            FROM pgmq.%1$I b
+            WHERE b.msg_id >> 14 = ANY (ARRAY(SELECT generate_series($2, $3))) AND b.vt <= $1
+            ORDER BY b.msg_id >> 14
+            LIMIT 257)$q$, q)
+$$;
+
+-- _read_far(table, few, many, …) goes on behind the first 500 messages of a queue. It probes where there are visible ones and takes them from
+-- that list (few: of the ids $5 those below $6) or, where the first block has more than a list holds, by a walk along the block (many).
+--So a million hidden messages cost sixty steps of one scan.
+CREATE OR REPLACE FUNCTION pgmq._read_far(q text, few text, many text, now timestamptz, qty integer, conditional jsonb, vt timestamptz)
 RETURNS SETOF pgmq.message_record
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
-    v_more boolean;
+    v_first text := format('SELECT msg_id FROM pgmq.%I WHERE msg_id >= $1 ORDER BY msg_id OFFSET $2 LIMIT 1', q);
+    v_from bigint := -9223372036854775808;
+    v_skip integer := 500;
+    v_blocks integer := 64; -- of the first probe: a million messages
+    v_block bigint;
+    v_next bigint;
+    v_ids bigint[];
+    v_many boolean;
+    n bigint;
 BEGIN
-    EXECUTE format('SELECT true FROM pgmq.%I ORDER BY msg_id OFFSET 499 LIMIT 1', q) INTO v_more;
-    IF v_more THEN
-        RETURN QUERY EXECUTE sql USING now, qty, conditional, vt;
-    END IF;
+    LOOP
+        EXECUTE v_first INTO v_from USING v_from, v_skip;
+        EXIT WHEN v_from IS NULL;
+        v_block := v_from >> 14;
+        v_next := v_block + v_blocks;
+        EXECUTE pgmq._probe(q) INTO v_ids USING now, v_block, v_next - 1;
+        IF v_ids <> '{}' THEN
+            v_many := v_ids[257] >> 14 = v_ids[1] >> 14; -- null when there are no 257
+            v_next := coalesce((v_ids[257] >> 14) + v_many::int, v_next);
+            RETURN QUERY EXECUTE CASE WHEN v_many THEN many ELSE few END USING now, qty, conditional, vt, v_ids, v_next << 14;
+            GET DIAGNOSTICS n = ROW_COUNT;
+            EXIT WHEN n = qty;
+            qty := qty - n;
+        END IF;
+        v_from := v_next << 14;
+        v_skip := 0;
+        v_blocks := 1024;
+    END LOOP;
 END $$;
 
+-- read(queue, vt, qty, condition) keeps to its indexes whatever the statistics of the queue say: they are of a moment, and a queue that was empty
+-- then may be long by now, or bloated.
 CREATE OR REPLACE FUNCTION pgmq.read(queue_name text, vt integer, qty integer, conditional jsonb DEFAULT '{}') RETURNS SETOF pgmq.message_record
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
 DECLARE
     q text := pgmq.format_table_name(queue_name, 'q');
     v_now timestamptz := clock_timestamp();
@@ -90,13 +107,16 @@ BEGIN
     RETURN QUERY EXECUTE pgmq._hide(q, pgmq._near(q, conditional)) USING v_now, qty, conditional, v_vt;
     GET DIAGNOSTICS n = ROW_COUNT;
     IF n < qty THEN
-        RETURN QUERY SELECT * FROM pgmq._read_far(q, pgmq._hide(q, pgmq._far(q, conditional)), v_now, (qty - n)::int, conditional, v_vt);
+        RETURN QUERY SELECT * FROM pgmq._read_far(q,
+            pgmq._hide(q, pgmq._visible(q, conditional, 'm.msg_id = ANY ($5) AND m.msg_id < $6')),
+            pgmq._hide(q, pgmq._visible(q, conditional, 'm.msg_id >= $5[1] >> 14 << 14 AND m.msg_id < $6')),
+            v_now, (qty - n)::int, conditional, v_vt);
     END IF;
 END $$;
 
 -- pop(queue, qty) reads and deletes at once. read_ct stays what it was.
 CREATE OR REPLACE FUNCTION pgmq.pop(queue_name text, qty integer DEFAULT 1) RETURNS SETOF pgmq.message_record
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
 DECLARE
     q text := pgmq.format_table_name(queue_name, 'q');
     v_now timestamptz := clock_timestamp();
@@ -105,7 +125,10 @@ BEGIN
     RETURN QUERY EXECUTE pgmq._remove(q, pgmq._near(q, '{}')) USING v_now, qty;
     GET DIAGNOSTICS n = ROW_COUNT;
     IF n < qty THEN
-        RETURN QUERY SELECT * FROM pgmq._read_far(q, pgmq._remove(q, pgmq._far(q, '{}')), v_now, (qty - n)::int, NULL, NULL);
+        RETURN QUERY SELECT * FROM pgmq._read_far(q,
+            pgmq._remove(q, pgmq._visible(q, '{}', 'm.msg_id = ANY ($5) AND m.msg_id < $6')),
+            pgmq._remove(q, pgmq._visible(q, '{}', 'm.msg_id >= $5[1] >> 14 << 14 AND m.msg_id < $6')),
+            v_now, (qty - n)::int, NULL, NULL);
     END IF;
 END $$;
 
