@@ -86,7 +86,7 @@ type Database struct {
 // Pool bounds the connections of one process.
 type Pool struct {
 	Min            int           `env:"PGPOOL_MIN" default:"5" min:"0" max:"10000" unit:"connections" help:"Connections kept open."`
-	Max            int           `env:"PGPOOL_MAX" default:"20" min:"1" max:"10000" unit:"connections" help:"Most connections at one time."`
+	Max            int           `env:"PGPOOL_MAX" shown:"20; with the embedded database two for each processor core and one more, at least 5" min:"1" max:"10000" unit:"connections" help:"Most connections at one time."`
 	ConnectTimeout time.Duration `env:"PG_CONNECT_TIMEOUT_MS" default:"5000" min:"1" max:"600000" unit:"ms" help:"Time a new connection may take."`
 	IdleTimeout    time.Duration `env:"PG_IDLE_TIMEOUT_MS" default:"600000" min:"1000" max:"86400000" unit:"ms" help:"A connection above PGPOOL_MIN is closed after this time without work."`
 	MaxLifetime    time.Duration `env:"PG_MAX_LIFETIME_MS" default:"1800000" min:"1000" max:"604800000" unit:"ms" help:"A connection is replaced after this time, a tenth more or less."`

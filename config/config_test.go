@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +43,7 @@ func TestDefaults(t *testing.T) {
 		RateLimit: config.RateLimit{Window: time.Minute},
 		Database:  config.Database{Schema: "public", Pooler: "none", Extensions: "auto"},
 		Pool: config.Pool{
-			Min: 5, Max: 20, ConnectTimeout: 5 * time.Second, IdleTimeout: 10 * time.Minute, MaxLifetime: 30 * time.Minute,
+			Min: 5, Max: max(5, 2*runtime.GOMAXPROCS(0)+1), ConnectTimeout: 5 * time.Second, IdleTimeout: 10 * time.Minute, MaxLifetime: 30 * time.Minute,
 			QueryTimeout: 30 * time.Second,
 		},
 		GraphQL:  config.GraphQL{Introspection: true, Playground: true, PgTimeout: 5 * time.Second},
@@ -66,6 +67,7 @@ func TestProductionDefaults(t *testing.T) {
 	c := load(t, "APP_ENV=production", "JWT_SECRET="+strong, "DATABASE_URL=postgres://h/d")
 	require.True(t, c.IsProduction())
 	require.Equal(t, config.GraphQL{PgTimeout: 5 * time.Second}, c.GraphQL)
+	require.Equal(t, 20, c.Pool.Max, "the database is elsewhere")
 	c = load(t, "APP_ENV=production", "JWT_SECRET="+strong, "DATABASE_URL=postgres://h/d", "PLAYGROUND=on")
 	require.True(t, c.GraphQL.Playground)
 }
@@ -89,6 +91,7 @@ func TestValues(t *testing.T) {
 	require.Equal(t, "fatal", c.Log.Level)
 	require.InDelta(t, 0.05, c.Tracing.Ratio, 1e-9)
 	require.Equal(t, 5, c.Pool.Min, "an empty value is the default")
+	require.Equal(t, 7, load(t, "PGPOOL_MAX=7").Pool.Max, "what is set wins, wherever the database is")
 }
 
 func TestMistakes(t *testing.T) {
@@ -127,7 +130,7 @@ func TestMistakes(t *testing.T) {
 		"a password with a bare #":      {[]string{"DATABASE_URL=postgres://a:p#w@h/d"}, "DATABASE_URL"},
 		"schema":                        {[]string{"DB_SCHEMA=a;drop"}, "DB_SCHEMA"},
 		"application name":              {[]string{"DB_APPLICATION_NAME=" + strings.Repeat("x", 64)}, "DB_APPLICATION_NAME"},
-		"pool":                          {[]string{"PGPOOL_MIN=30"}, "PGPOOL_MIN must be at most PGPOOL_MAX (20)"},
+		"pool":                          {[]string{"PGPOOL_MIN=30", "DATABASE_URL=postgres://h/d"}, "PGPOOL_MIN must be at most PGPOOL_MAX (20)"},
 		"heartbeat":                     {[]string{"WORKER_STALE_MINUTES=1", "WORKER_HEARTBEAT_MS=40000"}, "WORKER_HEARTBEAT_MS must be at most half"},
 		"mail without a sender":         {[]string{"SMTP_HOST=mail.example"}, "SMTP_FROM must be set"},
 		"mail sender":                   {[]string{"SMTP_FROM=nobody"}, "SMTP_FROM (in the environment) must be a mail address"},

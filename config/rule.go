@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"runtime"
+	"strings"
+)
 
 // knownSecret is the text that older set-ups fall back to; everybody knows it.
 const knownSecret = "insecure-default-change-me"
@@ -8,8 +11,23 @@ const knownSecret = "insecure-default-change-me"
 // minSecret is the least length of a signing key in production, in bytes: the size of SHA-256's output.
 const minSecret = 32
 
-// relations checks what concerns several fields.
+// manyConnections is the most connections to a database on a machine of its own.
+const manyConnections = 20
+
+// poolMax is the default of PGPOOL_MAX. The embedded database has the processor of this process: a statement that waits for its
+// turn in the pool slows down none that runs, and two for each core keep the cores busy while one waits for the disk.
+func poolMax(c *Config) int {
+	if c.Database.URL != "" {
+		return manyConnections
+	}
+	return max(5, 2*runtime.GOMAXPROCS(0)+1)
+}
+
+// relations gives fields the defaults that depend on others, and checks what concerns several fields.
 func (l *loader) relations(c *Config) {
+	if c.Pool.Max == 0 {
+		c.Pool.Max = poolMax(c)
+	}
 	if c.Pool.Min > c.Pool.Max && !l.named("PGPOOL_") {
 		l.fail("PGPOOL_MIN must be at most PGPOOL_MAX (%d)", c.Pool.Max)
 	}
