@@ -140,19 +140,27 @@ type searchMaintainer interface {
 	Maintain(ctx context.Context) (int, error)
 }
 
-// searchEvery is how often a worker looks for changes of documents whose words are not counted yet.
-const searchEvery = 2 * time.Second
+// searchEvery is how often a worker looks for changes of documents whose words are not counted yet, searchPause the least time
+// between two pieces of what waits: the words of many documents take hardly longer to count than those of one.
+const (
+	searchEvery = 2 * time.Second
+	searchPause = 250 * time.Millisecond
+)
 
-// maintainSearch takes them up until ctx ends. Any number of workers may: one at a time does.
+// maintainSearch takes them up until ctx ends. Any number of workers may: one at a time does. It rests as long as it has worked,
+// so that it leaves half a core to others however much there is to do.
 func (w *Worker) maintainSearch(ctx context.Context) {
 	for ctx.Err() == nil {
+		start := time.Now()
 		n, err := w.deps.Search.Maintain(ctx)
 		if err != nil && ctx.Err() == nil {
 			w.log.Warn().Err(err).AnErr("cause", cause(err)).Msg("worker: maintain search")
 		}
+		pause := max(searchPause, time.Since(start))
 		if n == 0 {
-			sleep(ctx, searchEvery)
+			pause = searchEvery
 		}
+		sleep(ctx, pause)
 	}
 }
 
