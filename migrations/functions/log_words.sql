@@ -102,8 +102,9 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION log_deleted_words FROM PUBLIC;
 
--- Texts that a statement changes count as removed and added; the others say nothing. The settings keep old and new rows
--- joined by hash: a plan made for one document would else compare each with each other.
+-- Texts that a statement changes count as removed and added; the others say nothing. A body that stays as it was, as with most
+-- changes, is read once and only for the words of the titles. The settings keep old and new rows joined by hash: a plan made
+-- for one document would else compare each with each other.
 CREATE OR REPLACE FUNCTION log_updated_words() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_nestloop = off SET enable_hashjoin = on AS $$
 DECLARE
@@ -111,19 +112,25 @@ DECLARE
 BEGIN
     FOR c IN
         WITH changed AS MATERIALIZED (
-            SELECT n.tenant_id, n.title, n.body, n.language, o.title AS old_title, o.body AS old_body, o.language AS old_language
+            SELECT n.tenant_id, n.language, o.language AS old_language,
+                   to_tsvector('public.plain_unaccent', n.title) AS title, to_tsvector('public.plain_unaccent', o.title) AS old_title,
+                   to_tsvector('public.plain_unaccent', n.body) AS body,
+                   CASE WHEN n.body <> o.body THEN to_tsvector('public.plain_unaccent', o.body) END AS old_body,
+                   n.body = o.body AND n.language = o.language AS same_body
             FROM new_rows n
             JOIN old_rows o ON o.tenant_id = n.tenant_id AND o.id = n.id
             WHERE (n.title, n.body, n.language) IS DISTINCT FROM (o.title, o.body, o.language)
         ), texts AS (
-            SELECT tenant_id, language, title, body, 1 AS sign FROM changed
-            UNION ALL
-            SELECT tenant_id, old_language, old_title, old_body, -1 FROM changed
+            SELECT x.tenant_id, t.language, t.sign, t.text, CASE WHEN x.same_body THEN tsvector_to_array(x.title || x.old_title) END AS titles
+            FROM changed x
+            CROSS JOIN LATERAL (VALUES (x.language, 1, setweight(x.title, 'A') || x.body),
+                                       (x.old_language, -1, setweight(x.old_title, 'A') || coalesce(x.old_body, x.body))) AS t (language, sign, text)
         ), words AS (
             SELECT d.tenant_id, d.language, t.lexeme AS word, sum(d.sign)::int AS n,
                    coalesce(sum(d.sign) FILTER (WHERE 'A' = ANY (t.weights)), 0)::int AS titles
             FROM texts d
-            CROSS JOIN LATERAL unnest(text_words(d.title, d.body)) AS t
+            CROSS JOIN LATERAL unnest(d.text) AS t
+            WHERE d.titles IS NULL OR t.lexeme = ANY (d.titles)
             GROUP BY d.tenant_id, d.language, t.lexeme
         )
         SELECT w.tenant_id, w.language, array_agg(w.word) AS words, array_agg(w.n) AS counts, array_agg(w.titles) AS titles

@@ -76,8 +76,8 @@ BEGIN
                 WHERE x.tenant_id = p_tenant_id AND p_word <% x.word AND x.lexeme IS NOT NULL
                 UNION ALL
                 SELECT x.word, x.lexeme, x.documents, x.titles, 1
-                FROM unnest(v_edits) AS e (word)
-                JOIN core.search_words x ON x.tenant_id = p_tenant_id AND x.word = e.word COLLATE "C" AND x.lexeme IS NOT NULL
+                FROM core.search_words x
+                WHERE x.tenant_id = p_tenant_id AND x.word = ANY (v_edits COLLATE "C") AND x.lexeme IS NOT NULL
             ) w
             WHERE w.distance <= v_distance OR word_similarity(p_word, w.word) >= 0.5
             GROUP BY w.word, w.lexeme, 3
