@@ -1714,6 +1714,9 @@ FUNCTION import_tenant_rows(p_tenant_id uuid, p_table text, p_rows jsonb) RETURN
 FUNCTION is_payload_ciphertext(p_text text) RETURNS boolean
     -- sql, immutable; may be called by the owner only
 
+FUNCTION is_search_address(p_word text) RETURNS boolean
+    -- sql, immutable, parallel safe; may be called by the owner only
+
 FUNCTION is_search_word(p_word text) RETURNS boolean
     -- sql, immutable, parallel safe; may be called by the owner only
 
@@ -1912,9 +1915,6 @@ FUNCTION search_documents(p_tenant_id uuid, p_query text, p_limit integer DEFAUL
 FUNCTION search_fold(p_text text) RETURNS text
     -- plpgsql, immutable, strict, parallel safe; may be called by everybody
 
-FUNCTION search_hits(p_tenant_id uuid, p_search jsonb, p_vector real[], p_limit integer, p_after jsonb, p_extra text) RETURNS TABLE(id uuid, score real, distance double precision, created_at timestamp with time zone, words real, similarity real, cursor jsonb)
-    -- plpgsql, stable; may be called by the owner only
-
 FUNCTION search_index_name(p_tenant_id uuid) RETURNS text
     -- sql, immutable, strict, parallel safe; may be called by the owner only
 
@@ -1936,6 +1936,9 @@ FUNCTION search_matches(p_tenant_id uuid, p_search jsonb) RETURNS text
 FUNCTION search_near(p_near jsonb, OUT condition text, OUT distance text, OUT ordering text) RETURNS record
     -- plpgsql, stable; may be called by the owner only
 
+FUNCTION search_nearest(p_tenant_id uuid, p_near jsonb, p_offset integer, p_limit integer) RETURNS TABLE(id uuid, score real, distance double precision, created_at timestamp with time zone, words real, similarity real, cursor jsonb)
+    -- plpgsql, stable, SET search_path=public, pg_temp, SET plan_cache_mode=force_generic_plan; may be called by the owner only
+
 FUNCTION search_phase(p_number integer, p_place text, p_ordering text, p_hits text) RETURNS text
     -- sql, stable; may be called by the owner only
 
@@ -1945,13 +1948,16 @@ FUNCTION search_phrase(p_text text) RETURNS text
 FUNCTION search_phrase_error(p_phrase text, p_words integer) RETURNS text
     -- plpgsql, immutable, parallel safe; may be called by everybody
 
+FUNCTION search_prefix(p_tenant_id uuid, p_prefix tsquery) RETURNS tsquery
+    -- plpgsql, stable, SET plan_cache_mode=force_generic_plan; may be called by the owner only
+
 FUNCTION search_queries(p_tenant_id uuid, p_search jsonb) RETURNS TABLE(query tsquery, best tsquery)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
 FUNCTION search_split_compounds(p_text text) RETURNS text
     -- plpgsql, immutable, parallel safe; may be called by the owner only
 
-FUNCTION search_statements(p_tenant_id uuid, p_search jsonb, p_limit integer, p_after jsonb, p_extra text DEFAULT ''::text) RETURNS text[]
+FUNCTION search_statements(p_tenant_id uuid, p_search jsonb, p_limit integer, p_after jsonb) RETURNS text[]
     -- plpgsql, stable, SET search_path=public, pg_temp, SET plan_cache_mode=force_generic_plan; may be called by the owner only
 
 FUNCTION search_stop_words(p_tenant_id uuid, p_language text, p_words text[]) RETURNS text[]

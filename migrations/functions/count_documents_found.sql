@@ -19,7 +19,7 @@ CREATE OR REPLACE FUNCTION search_matches(p_tenant_id uuid, p_search jsonb) RETU
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_query tsquery;
-    v_sql text := format('FROM documents d WHERE d.tenant_id = %L', p_tenant_id) || search_condition(p_tenant_id, p_search);
+    v_sql text := format('FROM documents d WHERE d.tenant_id = %L', p_tenant_id) || search_condition(p_tenant_id, p_search || jsonb_build_object('circle', p_search -> 'near'));
 BEGIN
     v_query := (SELECT t.query FROM search_text(p_tenant_id, p_search) t);
     IF p_search ->> 'mode' = 'semantic' THEN
@@ -28,9 +28,6 @@ BEGIN
         v_sql := v_sql || format(' AND d.search_tsv @@ %L::tsquery', v_query);
     ELSIF p_search ->> 'query' IS NOT NULL THEN
         v_sql := v_sql || ' AND false'; -- only stop words or operators
-    END IF;
-    IF jsonb_typeof(p_search -> 'near') = 'object' THEN
-        v_sql := v_sql || (SELECT n.condition FROM search_near(p_search -> 'near') n);
     END IF;
     RETURN v_sql;
 END $$;

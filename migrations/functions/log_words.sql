@@ -3,12 +3,20 @@
 -- fold_search_words adds up. Locks nothing: statements that add the same word at once both do, and the fold removes the double.
 -- SECURITY DEFINER: nobody reads or writes the vocabulary but through functions.
 
--- is_search_word(word) tells what the vocabulary holds: letters and digits, 2 to 40 characters, no pure numbers.
+-- is_search_word(word) tells what is a word of the vocabulary: letters and digits, 2 to 40 characters, no pure numbers.
 CREATE OR REPLACE FUNCTION is_search_word(p_word text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT length(p_word) BETWEEN 2 AND 40 AND p_word ~ '[^0-9]' AND p_word !~ '[!-/:-@[-`{-~]'
 $$;
 REVOKE EXECUTE ON FUNCTION is_search_word FROM PUBLIC;
+
+-- is_search_address(word) tells what else the vocabulary holds, so that a prefix finds it: what begins like a word and is none, such
+-- as an address, a file, a version, or more than 40 letters. Compounds with hyphens are left out: each of their parts is a word.
+CREATE OR REPLACE FUNCTION is_search_address(p_word text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT p_word ~ '^[^!-@[-`{-~](.*[!-,./:-@[-`{-~]|[^-]{40})'
+$$;
+REVOKE EXECUTE ON FUNCTION is_search_address FROM PUBLIC;
 
 -- text_words(title, body) are the words as written, without accents, weight A where the title has them.
 CREATE OR REPLACE FUNCTION text_words(p_title text, p_body text) RETURNS tsvector
@@ -29,7 +37,8 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION search_word_code FROM PUBLIC;
 
--- add_search_words(tenant, language, words) adds those that the vocabulary lacks. One probe of ix_search_words_word per
+-- add_search_words(tenant, language, words) adds those that the vocabulary lacks; addresses without a lexeme, so that only a prefix
+-- finds them. One probe of ix_search_words_word per
 -- word, whatever the statistics say: a vocabulary grows from nothing within its first statement.
 CREATE OR REPLACE FUNCTION add_search_words(p_tenant_id uuid, p_language text, p_words text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp
@@ -37,7 +46,7 @@ SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     INSERT INTO core.search_words (tenant_id, word, language, lexeme, soundex, metaphone, documents, titles)
     SELECT p_tenant_id, n.word, p_language, (n.code).lexeme, (n.code).soundex, (n.code).metaphone, 0, 0
-    FROM (SELECT x.word, search_word_code(p_language, x.word) AS code
+    FROM (SELECT x.word, search_word_code(p_language, CASE WHEN is_search_word(x.word) THEN x.word END) AS code
           FROM unnest(p_words) AS x (word)
           WHERE (SELECT true FROM core.search_words w -- not EXISTS: as a join it read the vocabulary once per word
                  WHERE w.tenant_id = p_tenant_id AND w.word = x.word COLLATE "C" AND w.language = p_language
@@ -58,7 +67,7 @@ DECLARE
 BEGIN
     SELECT array_agg(w), array_agg(n), array_agg(t) INTO v_words, v_counts, v_titles
     FROM unnest(p_words, p_counts, p_titles) AS x (w, n, t)
-    WHERE (n <> 0 OR t <> 0) AND is_search_word(w);
+    WHERE (n <> 0 OR t <> 0) AND (is_search_word(w) OR is_search_address(w));
     IF v_words IS NULL THEN
         RETURN;
     END IF;

@@ -25,8 +25,8 @@ BEGIN
     INSERT INTO core.search_words (tenant_id, word, language, lexeme, soundex, metaphone, documents, titles)
     SELECT p_tenant_id, c.word, c.language, (w.code).lexeme, (w.code).soundex, (w.code).metaphone, c.n, c.titles
     FROM counted c
-    CROSS JOIN LATERAL (SELECT search_word_code(c.language, c.word) AS code) w
-    WHERE is_search_word(c.word);
+    CROSS JOIN LATERAL (SELECT search_word_code(c.language, CASE WHEN is_search_word(c.word) THEN c.word END) AS code) w
+    WHERE is_search_word(c.word) OR is_search_address(c.word);
     GET DIAGNOSTICS v_words = ROW_COUNT;
     RETURN v_words;
 END $$;

@@ -1,5 +1,6 @@
 -- search_condition(tenant, search) is the SQL of a search's conditions without its text and its circle: '' or ' AND …' over
--- documents d, every value a literal, so that each set of conditions is planned with what it has.
+-- documents d, every value a literal, so that each set of conditions is planned with what it has. With the key circle, a near that
+-- no order follows, it is a condition, too.
 -- Raises ZE400 with the field for what is not valid. Internal: find_documents and its like call it.
 --
 -- Indexes: ix_documents_path, ix_documents_labels (tags, metadata), ix_documents_author, ix_documents_created, ix_documents_point.
@@ -66,6 +67,9 @@ BEGIN
             EXECUTE format('SELECT EXISTS (SELECT FROM documents d WHERE d.tenant_id = %L%s OFFSET 1000)', p_tenant_id, v_inside) INTO v_is_large;
         END IF;
         v_sql := v_sql || CASE WHEN v_is_large THEN v_degrees ELSE v_inside END;
+    END IF;
+    IF jsonb_typeof(p_search -> 'circle') = 'object' THEN
+        v_sql := v_sql || (SELECT n.condition FROM search_near(p_search -> 'circle') n);
     END IF;
     RETURN v_sql;
 END $$;

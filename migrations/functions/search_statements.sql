@@ -1,6 +1,6 @@
--- search_statements(tenant, search, limit, after, extra) are the statements that search_hits runs one after the other until
+-- search_statements(tenant, search, limit, after) are the statements that find_documents runs one after the other until
 -- the page is full: one text per set of conditions, every value a literal (the tenant, too, so that an index of the tenant's
--- own fits), the vector $1, the offset $2, the limit $3, extra one more condition. Their columns are those of find_documents;
+-- own fits), the vector $1, the offset $2, the limit $3. Their columns are those of find_documents;
 -- null when nothing is asked for. Raises ZE400 with the field. Internal.
 --
 -- Order, ties always to the newer document and then to the greater id:
@@ -27,15 +27,16 @@ LANGUAGE sql STABLE AS $$
 $$;
 REVOKE EXECUTE ON FUNCTION search_phase FROM PUBLIC;
 
-DROP FUNCTION IF EXISTS search_statement(uuid, jsonb, int, jsonb, text); -- its forerunner
-CREATE OR REPLACE FUNCTION search_statements(p_tenant_id uuid, p_search jsonb, p_limit int, p_after jsonb, p_extra text DEFAULT '') RETURNS text[]
+DROP FUNCTION IF EXISTS search_statement(uuid, jsonb, int, jsonb, text); -- its forerunners
+DROP FUNCTION IF EXISTS search_statements(uuid, jsonb, int, jsonb, text);
+CREATE OR REPLACE FUNCTION search_statements(p_tenant_id uuid, p_search jsonb, p_limit int, p_after jsonb) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_exact constant int := 2000;
     v_tier constant int := 500;
     v_mode text := coalesce(p_search ->> 'mode', 'fts');
     v_from text := format('FROM documents d WHERE d.tenant_id = %L', p_tenant_id);
-    v_condition text := search_condition(p_tenant_id, p_search) || p_extra;
+    v_condition text := search_condition(p_tenant_id, p_search);
     v_near record;
     v_text record;
     v_match text := '';
@@ -68,6 +69,9 @@ BEGIN
     END IF;
 
     IF v_near.distance IS NOT NULL THEN
+        IF v_match = '' AND v_condition = '' AND p_after IS NULL THEN
+            RETURN ARRAY[format('SELECT * FROM search_nearest(%L, %L, $2, $3)', p_tenant_id, p_search -> 'near')];
+        END IF;
         -- The index gives the nearest first when nothing else is to be ordered by; ties are ordered afterwards. Without any
         -- other condition the circle need not choose: what lies outside of it comes last.
         RETURN ARRAY[format('SELECT h.id, h.rank, h.distance, h.created_at, %s, NULL::real,
@@ -166,7 +170,7 @@ BEGIN
         v_found := format('
             WITH words AS (
                 SELECT x.id, x.created_at, x.words, row_number() OVER () AS place -- in the order of the list
-                FROM search_hits(%L, %L, NULL, %s, NULL, %L) x
+                FROM find_documents(%L, %L, NULL, %s) x
             ), near AS (
                 SELECT n.id, n.created_at, n.similarity::real AS similarity, row_number() OVER (ORDER BY n.similarity DESC, n.created_at DESC, n.id DESC) AS place
                 FROM nearest_embeddings(%L, $1, %L::text[], %L, %s) n WHERE $1 IS NOT NULL
@@ -175,7 +179,7 @@ BEGIN
                    ((coalesce(%s::float8 / (60 + w.place), 0) + coalesce(%s::float8 / (60 + n.place), 0)) * 61 / %s)::real AS score,
                    coalesce(w.created_at, n.created_at) AS created_at, w.words, n.similarity
             FROM words w FULL JOIN near n ON n.id = w.id',
-            p_tenant_id, p_search - '{near,offset}'::text[] || '{"mode": "loose"}', v_words_depth, p_near,
+            p_tenant_id, p_search - '{near,offset}'::text[] || jsonb_build_object('mode', 'loose', 'circle', p_search -> 'near'), v_words_depth,
             p_tenant_id, v_models, p_condition || p_near, v_vector_depth, v_words, v_vector, v_words + v_vector);
     END IF;
     RETURN format('SELECT h.id, h.score, %s, h.created_at, h.words, h.similarity,

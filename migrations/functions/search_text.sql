@@ -47,6 +47,37 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION search_split_compounds FROM PUBLIC;
 
+-- search_prefix(tenant, prefix) is the query for the words that begin so; prefix is 'word':*. Documents have words stemmed, so it asks
+-- for those that begin so in the vocabulary and for those that begin so as they are stored. Up to some 50 of them are the query
+-- themselves: the shared index would read what begins so for every tenant. Of more, and of numbers, which the vocabulary has not, it
+-- asks for what begins so in the index and for the 50 most frequent.
+-- Indexes: ix_search_words_word, ix_search_words_lexeme.
+CREATE OR REPLACE FUNCTION search_prefix(p_tenant_id uuid, p_prefix tsquery) RETURNS tsquery
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    v_most constant int := 100; -- most words are found in both ways
+    v_start text := split_part(p_prefix::text, '''', 2);
+    v_end text := v_start || chr(1114111); -- the last character there is
+    v_lexemes text[];
+    v_found bigint;
+BEGIN
+    IF p_prefix::text ~ '^''[^0-9''\\][^''\\]*'':\*$' THEN
+        SELECT array_agg(x.lexeme), count(*) INTO v_lexemes, v_found
+        FROM ((SELECT CASE WHEN is_search_word(w.word) THEN w.lexeme WHEN w.word ~ '[!-/:-@[-`{-~]' THEN w.word
+                           ELSE (search_word_code(w.language, w.word)).lexeme END AS lexeme
+               FROM core.search_words w
+               WHERE w.tenant_id = p_tenant_id AND w.word >= v_start COLLATE "C" AND w.word < v_end COLLATE "C" LIMIT v_most + 1)
+              UNION ALL
+              (SELECT w.lexeme FROM core.search_words w
+               WHERE w.tenant_id = p_tenant_id AND w.lexeme >= v_start COLLATE "C" AND w.lexeme < v_end COLLATE "C" LIMIT v_most + 1)) x;
+        IF v_found <= v_most THEN
+            RETURN coalesce(search_lexemes(v_lexemes), ('''' || v_start || '''')::tsquery); -- a word that no document has
+        END IF;
+    END IF;
+    RETURN p_prefix || coalesce(search_lexemes(ARRAY(SELECT m.lexeme FROM search_word_matches(p_tenant_id, v_start, 'prefix', 50) m)), ''::tsquery);
+END $$;
+REVOKE EXECUTE ON FUNCTION search_prefix FROM PUBLIC;
+
 -- search_web_query(tenant, language, text) is mode fts. Each prefix stands in the text as a made-up word until the text is read.
 CREATE OR REPLACE FUNCTION search_web_query(p_tenant_id uuid, p_language text, p_text text) RETURNS tsquery
 LANGUAGE plpgsql STABLE SET client_min_messages = warning AS $$
@@ -87,11 +118,8 @@ BEGIN
         END LOOP;
     END LOOP;
     FOR i IN 1 .. cardinality(v_prefixes) LOOP
-        -- Words are stored stemmed: those that begin so by the vocabulary, and what begins so as it is stored.
-        v_target := to_tsquery('public.plain_unaccent', '''' || v_prefixes[i] || ''':*');
         v_query := ts_rewrite(v_query, websearch_to_tsquery(v_config, 'zqprefix' || chr(96 + i) || 'qz'),
-            v_target || coalesce(search_lexemes(ARRAY(
-                SELECT m.lexeme FROM search_word_matches(p_tenant_id, trim('''' FROM split_part(v_target::text, ':', 1)), 'prefix', 50) m)), ''::tsquery));
+            search_prefix(p_tenant_id, to_tsquery('public.plain_unaccent', '''' || v_prefixes[i] || ''':*')));
     END LOOP;
     RETURN v_query;
 END $$;
@@ -202,7 +230,7 @@ DECLARE
     v_mode text := coalesce(p_search ->> 'mode', 'fts');
     v_language text := coalesce(p_search ->> 'language', 'en');
     v_config regconfig := search_config(v_language);
-    v_documents bigint := coalesce((SELECT t.documents FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id), 0);
+    v_documents bigint;
     v_words text[];
     v_count int := 0;
     w text;
@@ -222,6 +250,7 @@ BEGIN
     IF v_text IS NULL THEN
         RETURN;
     END IF;
+    v_documents := coalesce((SELECT t.documents FROM core.search_tenants t WHERE t.tenant_id = p_tenant_id), 0);
     IF v_mode IN ('fts', 'semantic', 'hybrid') OR v_mode = 'loose' AND (v_text ~ '["*]|(^|\s)-' OR v_text ~* '\mor\M') THEN
         query := search_web_query(p_tenant_id, v_language, v_text);
         query := CASE WHEN numnode(query) > 0 THEN query END;

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"stackforge/db"
 	"stackforge/db/dbtest"
+	"stackforge/repo/document"
 	"stackforge/repo/search"
 	"stackforge/tenant"
 )
@@ -58,7 +60,7 @@ func TestVocabularyFollowsTheDocuments(t *testing.T) {
 		for i := range words {
 			words[i] = fmt.Sprintf("word%c", 'a'+r.IntN(20))
 		}
-		return strings.Join(words, " ") + " Café 12345 the x"
+		return strings.Join(words, " ") + " Café 12345 the x mail@example.com a-b-c v1.2"
 	}
 	done := make(chan struct{})
 	folded := make(chan error, 1)
@@ -146,4 +148,56 @@ func TestVocabularyHasAWordAtOnce(t *testing.T) {
 	one()
 	fold(t, d)
 	one()
+}
+
+// A prefix finds all that begins so, words and what is none, as the tenant's own documents have it: of what others have, the query
+// knows nothing, and the shared index is not read for it.
+func TestPrefix(t *testing.T) {
+	t.Parallel()
+
+	long := "postal" + strings.Repeat("s", 40)
+	found := []string{"Postmasters", "a poster-child", "mail post.office@example.com", "see postgres.example.com/docs", "open posts/list.txt", long}
+	ctx, d, repo := setup(t, append(slices.Clone(found), "past", "www.post.example.com", "1post 42post")...)
+	other := dbtest.Tenant(t, d)
+	_, err := document.New(d.API).Create(tenant.With(t.Context(), other), document.Input{"authorId": other.UserID, "title": "postilion", "body": "b"})
+	require.NoError(t, err)
+	check := func() {
+		t.Helper()
+		for text, want := range map[string][]string{
+			"post*": found, "POST* -office": found, "postm*": found[:1], "poster*": found[1:2], "postma* past": nil,
+			"postals*": found[5:], "postg*": found[3:4], "postil*": nil, "42*": {"1post 42post"}, "1p* 42*": {"1post 42post"},
+		} {
+			page, err := repo.Search(ctx, fts(text))
+			require.NoError(t, err)
+			require.ElementsMatch(t, want, titles(page), text)
+		}
+		s, err := tenant.From(ctx)
+		require.NoError(t, err)
+		asked, err := db.Get[string](ctx, d.API, "query", `SELECT query::text FROM search_queries($1, '{"query": "post*"}')`, s.TenantID)
+		require.NoError(t, err)
+		require.NotContains(t, asked, ":*")
+		require.NotContains(t, asked, "postilion")
+	}
+	check()
+	fold(t, d)
+	check()
+
+	d.Exec(t, `DELETE FROM documents`)
+	fold(t, d)
+	require.Empty(t, vocabulary(t, d), "no address outlives its documents")
+}
+
+// With more words than a query should have, a prefix is asked of the index.
+func TestPrefixOfMany(t *testing.T) {
+	t.Parallel()
+
+	ctx, d, repo := setup(t)
+	s, err := tenant.From(ctx)
+	require.NoError(t, err)
+	d.Exec(t, `INSERT INTO documents (tenant_id, author_id, title, body) SELECT $1, $2, 'quark' || chr(97 + n % 26) || chr(97 + n / 26), 'b' FROM generate_series(0, 199) n`, s.TenantID, s.UserID)
+	page, err := repo.Search(ctx, fts("quark*"))
+	require.NoError(t, err)
+	count, err := page.Found.Count(ctx)
+	require.NoError(t, err)
+	require.Equal(t, search.Count{Hits: 200, Exact: true}, count)
 }
