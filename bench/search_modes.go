@@ -307,7 +307,7 @@ func (l *lane) plainPeer(q *question) {
 		case ask.TagIDs != nil:
 			return statement{from + "tag_ids && $2::int[]" + newest, []any{l.tenant, ask.TagIDs}}
 		case ask.Metadata != nil:
-			return statement{from + "metadata @> hstore('source', $2)" + newest, []any{l.tenant, ask.Metadata["source"]}}
+			return statement{from + "hstore_to_jsonb(metadata) @> jsonb_build_object('source', $2::text)" + newest, []any{l.tenant, ask.Metadata["source"]}}
 		case ask.AuthorID != "":
 			return statement{from + "author_id = $2::uuid" + newest, []any{l.tenant, ask.AuthorID}}
 		case ask.CreatedFrom != "":

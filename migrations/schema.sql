@@ -157,7 +157,7 @@ CREATE UNIQUE INDEX documents_external_id_key ON public.documents USING btree (t
 CREATE INDEX ix_documents_author ON public.documents USING btree (tenant_id, author_id, created_at DESC, id DESC);
 CREATE INDEX ix_documents_created ON public.documents USING btree (tenant_id, created_at DESC, id DESC);
 CREATE INDEX ix_documents_embedded ON public.documents USING btree (tenant_id, embedding_model, id) WHERE (embedding IS NOT NULL);
-CREATE INDEX ix_documents_labels ON public.documents USING gin (tenant_id, tag_ids gin__int_ops, metadata) WITH (gin_pending_list_limit='512');
+CREATE INDEX ix_documents_labels ON public.documents USING gin (tenant_id, tag_ids gin__int_ops, hstore_to_jsonb(metadata) jsonb_path_ops) WITH (gin_pending_list_limit='512');
 CREATE INDEX ix_documents_path ON public.documents USING btree (tenant_id, path_text, id);
 CREATE INDEX ix_documents_point ON public.documents USING gist (tenant_id, point(longitude, latitude)) WHERE (longitude IS NOT NULL);
 CREATE INDEX ix_documents_search ON public.documents USING gin (tenant_id, search_tsv) WITH (gin_pending_list_limit='512');

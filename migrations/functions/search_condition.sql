@@ -30,8 +30,8 @@ BEGIN
         v_sql := v_sql || format(' AND d.tag_ids %s %L::int[]', CASE WHEN p_search ->> 'tagMatch' = 'all' THEN '@>' ELSE '&&' END, v_tags);
     END IF;
     IF jsonb_typeof(p_search -> 'metadata') = 'object' THEN
-        v_sql := v_sql || format(' AND d.metadata @> %L::hstore',
-            (SELECT coalesce(hstore(array_agg(m.key), array_agg(m.value)), '') FROM jsonb_each_text(p_search -> 'metadata') AS m));
+        v_sql := v_sql || format(' AND hstore_to_jsonb(d.metadata) @> %L::jsonb',
+            (SELECT coalesce(jsonb_object_agg(m.key, m.value), '{}') FROM jsonb_each_text(p_search -> 'metadata') AS m));
     END IF;
     IF p_search ->> 'authorId' IS NOT NULL THEN
         v_sql := v_sql || format(' AND d.author_id = %L::uuid', (p_search ->> 'authorId')::uuid);
