@@ -91,14 +91,15 @@ func fill(t *testing.T, d *dbtest.DB, n scale) data {
 		require.NoError(t, err, sql)
 	}
 	_, err = conn.Exec(ctx, `
-		INSERT INTO jobs (tenant_id, type, payload, status, priority, attempts, lease_id, worker_id, run_at, started_at, finished_at, created_at)
-		SELECT CASE WHEN (i / 10) % 2 = 0 THEN $1 ELSE (SELECT x.a[1 + i % array_length(x.a, 1)] FROM (SELECT array_agg(id ORDER BY id) AS a FROM tenants) x) END,
+		WITH ids AS MATERIALIZED (SELECT array_agg(id ORDER BY id) AS a FROM tenants)
+		INSERT INTO jobs (tenant_id, type, payload, status, priority, attempts, last_error, lease_id, worker_id, run_at, started_at, finished_at, created_at)
+		SELECT CASE WHEN (i / 10) % 2 = 0 THEN $1 ELSE ids.a[1 + i % array_length(ids.a, 1)] END,
 		       (ARRAY['send_email', 'reindex_search', 'generate_embedding'])[1 + i % 3], '{}',
 		       CASE WHEN i % 10 > 0 THEN CASE WHEN i % 23 = 0 THEN 'failed' ELSE 'done' END WHEN i % 400 = 0 THEN 'running' ELSE 'pending' END,
-		       CASE WHEN i % 40 = 0 THEN 5 ELSE 0 END, CASE WHEN i % 10 > 0 THEN 1 ELSE 0 END, i,
+		       CASE WHEN i % 40 = 0 THEN 5 ELSE 0 END, CASE WHEN i % 10 > 0 THEN 1 ELSE 0 END, CASE WHEN i % 23 = 0 THEN 'no answer from host ' || i % 7 END, i,
 		       CASE WHEN i % 400 = 0 THEN gen_random_uuid() END,
 		       at + CASE WHEN i % 30 = 0 THEN interval '400 days' ELSE '0' END, at, CASE WHEN i % 10 > 0 THEN at + interval '1 s' END, at
-		FROM generate_series(1, $2::int) i, LATERAL (SELECT now() - i * (interval '365 days' / $2::int) AS at) x`, scope.TenantID, n.Jobs)
+		FROM ids, generate_series(1, $2::int) i, LATERAL (SELECT now() - i * (interval '365 days' / $2::int) AS at) x`, scope.TenantID, n.Jobs)
 	require.NoError(t, err)
 	_, err = conn.Exec(ctx, `VACUUM ANALYZE`)
 	require.NoError(t, err)

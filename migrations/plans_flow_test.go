@@ -37,9 +37,10 @@ func fillFlow(t *testing.T, d *dbtest.DB, in data, n flow) {
 		 SELECT t.id, 'e' || i, 'https://example.org/', '{order.paid}' FROM tenants t, generate_series(1, CASE WHEN t.id = $1 THEN 4 ELSE 1 END) i`,
 		`INSERT INTO webhook_secrets (tenant_id, endpoint_id, secret) SELECT tenant_id, id, 'whsec_AAAAAAAAAAAAAAAAAAAA' FROM webhook_endpoints`,
 		`INSERT INTO webhook_lanes (tenant_id, endpoint_id, resume_at) SELECT tenant_id, id, CASE WHEN name = 'e4' THEN now() + interval '1 hour' END FROM webhook_endpoints`,
-		`INSERT INTO core.outbox (tenant_id, aggregate_type, aggregate_id, topic, payload, routed_at, dispatched_at)
-		 SELECT CASE WHEN i % 2 = 0 THEN $1 ELSE (SELECT x.a[1 + i % array_length(x.a, 1)] FROM (SELECT array_agg(id ORDER BY id) AS a FROM tenants) x) END, 'order', i::text, 'order.paid', '{}', now(), now()
-		 FROM generate_series(1, 2 * $2::int) i`,
+		`WITH ids AS MATERIALIZED (SELECT array_agg(id ORDER BY id) AS a FROM tenants)
+		 INSERT INTO core.outbox (tenant_id, aggregate_type, aggregate_id, topic, payload, routed_at, dispatched_at)
+		 SELECT CASE WHEN i % 2 = 0 THEN $1 ELSE ids.a[1 + i % array_length(ids.a, 1)] END, 'order', i::text, 'order.paid', '{}', now(), now()
+		 FROM ids, generate_series(1, 2 * $2::int) i`,
 		`INSERT INTO webhook_deliveries (tenant_id, endpoint_id, event_id, event, status, attempts, created_at, finished_at)
 		 SELECT o.tenant_id, e.id, o.id, o.topic, 'delivered', 1, now() - o.id * interval '1 s', now()
 		 FROM core.outbox o JOIN LATERAL (SELECT id FROM webhook_endpoints e WHERE e.tenant_id = o.tenant_id ORDER BY name LIMIT 1 OFFSET CASE WHEN o.tenant_id = $1 THEN o.id % 3 ELSE 0 END) e ON true`,

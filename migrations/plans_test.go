@@ -72,7 +72,7 @@ func TestPlans(t *testing.T) {
 	api := d.Open(t, c)
 	c.Role = db.RoleWorker
 	worker := d.Open(t, c)
-	for _, p := range slices.Concat(pages(in, size, api, worker), flowPages(t, in, api, worker)) {
+	for _, p := range slices.Concat(pages(in, size, api, worker), flowPages(t, in, api, worker), dashboardPages(t, d, size, api)) {
 		t.Run(p.name, func(t *testing.T) {
 			plans := p.plans(t, e, in.scope)
 			if *update {
