@@ -20,7 +20,7 @@ func moto(t *testing.T) {
 
 	program, err := exec.LookPath("moto_server")
 	if err != nil {
-		t.Skip("it needs moto_server: pip install 'moto[server]'")
+		t.Skip("it needs moto_server: scripts/pypi moto_server moto==5.2.5 flask flask-cors")
 	}
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
