@@ -104,7 +104,7 @@ func (f *Files) Begin(ctx context.Context, p BeginParams) (Direct, error) {
 		d.Link.URL = f.sign(Signed{Method: http.MethodPut, TenantID: rec.TenantID, ID: rec.ID, ExpiresAt: d.Link.ExpiresAt, Size: rec.SizeBytes, Key: incoming(rec)})
 		return d, nil
 	}
-	if d.Link.URL, err = f.Store.SignPut(ctx, incoming(rec), rec.SizeBytes, lifetime); err != nil {
+	if d.Link.URL, d.Headers, err = f.Store.SignPut(ctx, incoming(rec), rec.SizeBytes, lifetime); err != nil {
 		f.undo(ctx, rec)
 	}
 	return d, f.count(err)

@@ -123,7 +123,7 @@ func (f *fileBench) bucket(ctx context.Context) error {
 	}
 	defer store.Close()
 	const key, lifetime = "plain", time.Hour
-	put, err := store.SignPut(ctx, key, f.size, lifetime)
+	put, _, err := store.SignPut(ctx, key, f.size, lifetime)
 	if err != nil {
 		return err
 	}

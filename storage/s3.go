@@ -112,8 +112,12 @@ func (s *Store) SignGet(ctx context.Context, key string, o Object, lifetime time
 	return url, fail(err)
 }
 
-// SignPut returns a URL that takes an object of exactly this size from whoever has it. It asks nobody.
-func (s *Store) SignPut(ctx context.Context, key string, size int64, lifetime time.Duration) (string, error) {
+// emptyMD5 is the sum of no bytes, in base64.
+const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg=="
+
+// SignPut returns a URL that takes an object of exactly this size from whoever has it and sends the headers. It asks nobody.
+func (s *Store) SignPut(ctx context.Context, key string, size int64, lifetime time.Duration) (string, map[string]string, error) {
+	headers := map[string]string{}
 	url, err := s.bucket.SignedURL(ctx, key, &blob.SignedURLOptions{
 		Method: http.MethodPut, Expiry: lifetime,
 		BeforeSign: func(as func(any) bool) error {
@@ -122,10 +126,14 @@ func (s *Store) SignPut(ctx context.Context, key string, size int64, lifetime ti
 				return errors.New("storage: this is no request of S3")
 			}
 			in.ContentLength = aws.Int64(size)
+			if size == 0 { // such a length is not signed
+				in.ContentMD5 = aws.String(emptyMD5)
+				headers["content-md5"] = emptyMD5
+			}
 			return nil
 		},
 	})
-	return url, fail(err)
+	return url, headers, fail(err)
 }
 
 // AbortUploads forgets the parts of uploads under a prefix that were begun before a moment and never ended, as a killed process

@@ -134,7 +134,10 @@ func TestSigned(t *testing.T) {
 	server := storagetest.Start(t)
 	s := server.Open(t)
 	server.Kill() // nobody is asked to sign
-	put, err := s.SignPut(t.Context(), "incoming/a", 5, time.Minute)
+	put, headers, err := s.SignPut(t.Context(), "incoming/a", 5, time.Minute)
+	require.NoError(t, err)
+	require.Empty(t, headers)
+	empty, headers, err := s.SignPut(t.Context(), "incoming/empty", 0, time.Minute)
 	require.NoError(t, err)
 	get, err := s.SignGet(t.Context(), "incoming/a", storage.Object{ContentType: "text/csv", ContentDisposition: `attachment; filename="a b.csv"`}, time.Minute)
 	require.NoError(t, err)
@@ -142,6 +145,11 @@ func TestSigned(t *testing.T) {
 	send := func(method, url, body string) *http.Response {
 		req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 		require.NoError(t, err)
+		if url == empty {
+			for name, value := range headers {
+				req.Header.Set(name, value)
+			}
+		}
 		res, err := http.DefaultClient.Do(req)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = res.Body.Close() })
@@ -149,6 +157,10 @@ func TestSigned(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, send(http.MethodPut, put, "other length").StatusCode, 400, "another length was not signed")
 	require.Equal(t, http.StatusOK, send(http.MethodPut, put, "12345").StatusCode)
+	require.GreaterOrEqual(t, send(http.MethodPut, empty, "not empty").StatusCode, 400, "nor was any other than nothing")
+	require.Equal(t, http.StatusOK, send(http.MethodPut, empty, "").StatusCode)
+	headers = nil
+	require.GreaterOrEqual(t, send(http.MethodPut, empty, "not empty").StatusCode, 400, "nor without the sum")
 	res := send(http.MethodGet, get, "")
 	text, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
