@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"stackforge/db"
 )
 
 // everythingOfSearch selects all there is, so that whatever a query becomes is used everywhere.
@@ -77,6 +79,46 @@ func TestHostileQueries(t *testing.T) {
 		}
 	}
 	require.Equal(t, 2, d.count(`SELECT count(*)::int FROM documents`))
+}
+
+// The same where there are so many documents that a search is planned by how many have its words.
+func TestHostileQueriesOfManyDocuments(t *testing.T) {
+	t.Parallel()
+
+	d := open(t)
+	c := d.tenant()
+	_, err := db.Exec(t.Context(), d.Owner, `
+		INSERT INTO documents (tenant_id, author_id, title, body)
+		SELECT $1, $2, 'libr' || chr(97 + i % 26) || chr(97 + i / 26 % 26) || ' collaborate', 'smith needle' FROM generate_series(1, 2500) i`, c.scope.TenantID, c.scope.UserID)
+	require.NoError(t, err)
+	for n := 1; n > 0; {
+		n, err = db.Get[int](t.Context(), d.Worker, "count", `SELECT fold_search_words()`)
+		require.NoError(t, err)
+	}
+	for _, mode := range []string{"FTS", "FUZZY", "HYBRID"} {
+		for _, q := range hostile() {
+			if a := c.ask(hitsOfSearch, vars{"mode": mode, "q": q}); len(a.Errors) > 0 {
+				require.Equal(t, []string{"VALIDATION_FAILED"}, a.codes(), "%s %q: %s", mode, q, a.raw)
+				require.Equal(t, []string{"query"}, a.fields(), "%s %q: %s", mode, q, a.raw)
+			}
+		}
+		if mode != "FUZZY" {
+			require.Equal(t, []string{"query"}, c.ask(hitsOfSearch, vars{"mode": mode, "q": strings.Repeat("lib* or ", 8) + "lib*"}).fields())
+		}
+		for _, q := range []string{
+			strings.Repeat("smith ", 160), strings.Repeat("lib* ", 8), strings.Repeat("lib* or ", 7) + "lib*", strings.Repeat("(smith or needle) ", 55),
+			"ab* collab*", "collab* ab* or collab*",
+		} {
+			hits := at(t, c.get(hitsOfSearch, vars{"mode": mode, "q": q}), "searchDocuments", "totalCount")
+			if mode != "FUZZY" || !strings.Contains(q, "*") { // there they are words like others
+				if q == "ab* collab*" {
+					require.Zero(t, hits, "%s: no document has a word that begins with ab", mode)
+					continue
+				}
+				require.EqualValues(t, 2500, hits, "%s %q", mode, q)
+			}
+		}
+	}
 }
 
 // Conditions that cannot be, in every mode and by every field that uses them.

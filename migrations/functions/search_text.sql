@@ -6,7 +6,7 @@
 -- fts: web search syntax ("phrase", -word, or) and word* for a prefix; synonyms and stop words of the tenant apply. The
 -- other modes take each word for what it may stand for: fuzzy for words within a distance of a third of its length
 -- (rounded up, at least 1) or with half of its trigrams; soundex and metaphone for those that sound alike.
--- loose is the text part of hybrid: best is all words, one that no document has replaced by what it resembles; query is any
+-- loose is the text part of hybrid: best is all words, of the first twelve one that no document has replaced by what it resembles; query is any
 -- of them, the rarest as far as they are in some 1,000 documents, ranked by how rare they are (inverse document frequency).
 -- A text with operators is taken as in fts. Raises ZE400 with the field. Internal.
 
@@ -91,7 +91,11 @@ DECLARE
     s record;
 BEGIN
     IF strpos(v_text, '*') > 0 THEN
-        v_prefixes := ARRAY(SELECT DISTINCT m[1] FROM regexp_matches(v_text, '([[:alnum:]]{2,40})\*', 'g') AS m LIMIT 8);
+        v_prefixes := ARRAY(SELECT m[1] FROM regexp_matches(v_text, '([[:alnum:]]{2,40})\*', 'g') AS m);
+        IF cardinality(v_prefixes) > 8 THEN -- each costs as much as all words of a query
+            RAISE EXCEPTION 'A query has at most 8 words with an asterisk.' USING ERRCODE = 'ZE400', COLUMN = 'query';
+        END IF;
+        v_prefixes := ARRAY(SELECT x FROM unnest(v_prefixes) AS x GROUP BY 1 ORDER BY length(x) DESC, 1); -- pre* is within expre*, too
     END IF;
     FOR i IN 1 .. cardinality(v_prefixes) LOOP
         v_text := replace(v_text, v_prefixes[i] || '*', 'zqprefix' || chr(96 + i) || 'qz');
@@ -131,12 +135,11 @@ CREATE OR REPLACE FUNCTION search_web_rows(p_tenant_id uuid, p_documents bigint,
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$ -- planning for 32 partitions takes longer than passing over them
 DECLARE
     v_tokens text[];
-    v_row_share float8;
-    v_title_share float8;
-    v_rows text := '';
-    v_titles text := '';
     v_counts jsonb;
-    v_lexeme text;
+    v_share float8[]; -- of rows and titles: of what stands between two signs
+    v_sum float8[] := '{0,0}'; -- of what came before the last |
+    v_product float8[] := '{1,1}'; -- since the last |
+    v_outer float8[] := '{}'; -- sums and products around the brackets that are open
     t text := p_query::text;
 BEGIN
     IF numnode(p_query) = 1 AND t LIKE '%''' THEN -- one word, as most queries
@@ -155,27 +158,41 @@ BEGIN
               WHERE w.tenant_id = p_tenant_id
                 AND w.lexeme = ANY (ARRAY(SELECT replace(substr(x, 2, length(x) - 2), '''''', '''') FROM unnest(v_tokens) AS x WHERE x LIKE '''%''') COLLATE "C")
               GROUP BY w.lexeme) c);
-    FOREACH t IN ARRAY v_tokens LOOP
-        IF t LIKE '''%''' THEN
-            v_lexeme := replace(substr(t, 2, length(t) - 2), '''''', '''');
-            v_rows := v_rows || least(1.0, (v_counts -> v_lexeme ->> 0)::float8 / p_documents, 1.0)::numeric(10, 9);
-            v_titles := v_titles || coalesce(least(1.0, (v_counts -> v_lexeme ->> 1)::float8 / p_documents), 0)::numeric(10, 9);
-        ELSIF t LIKE '''%' THEN -- a prefix: its words are in the query, too
-            v_rows := v_rows || '0';
-            v_titles := v_titles || '0';
-        ELSE
-            v_rows := v_rows || CASE t WHEN '|' THEN '+' WHEN '(' THEN '(' WHEN ')' THEN ')' ELSE '*' END;
-            v_titles := v_titles || CASE t WHEN '|' THEN '+' WHEN '(' THEN '(' WHEN ')' THEN ')' ELSE '*' END;
-        END IF;
-    END LOOP;
-    IF v_rows = '' THEN
+    IF v_tokens = '{}' THEN
         rows := p_documents;
         titles := p_documents;
         RETURN;
     END IF;
-    EXECUTE 'SELECT ' || v_rows || ', ' || v_titles INTO v_row_share, v_title_share;
-    rows := ceil(p_documents * least(1, v_row_share));
-    titles := ceil(p_documents * least(1, v_title_share));
+    FOREACH t IN ARRAY v_tokens LOOP
+        IF t = '(' THEN
+            v_outer := v_sum || v_product || v_outer;
+            v_sum := '{0,0}';
+            v_product := '{1,1}';
+            CONTINUE;
+        ELSIF t = '|' THEN
+            v_sum := ARRAY[v_sum[1] + v_product[1], v_sum[2] + v_product[2]];
+            v_product := '{1,1}';
+            CONTINUE;
+        ELSIF t = ')' THEN
+            v_share := ARRAY[least(1, v_sum[1] + v_product[1]), least(1, v_sum[2] + v_product[2])];
+            v_sum := v_outer[1:2];
+            v_product := v_outer[3:4];
+            v_outer := v_outer[5:];
+        ELSIF t LIKE '''%''' THEN
+            t := replace(substr(t, 2, length(t) - 2), '''''', '''');
+            v_share := ARRAY[least(1, (v_counts -> t ->> 0)::float8 / p_documents), least(1, coalesce((v_counts -> t ->> 1)::float8 / p_documents, 0))];
+        ELSIF t LIKE '''%' THEN
+            v_share := '{0,0}'; -- a prefix: its words are in the query, too
+        ELSE
+            CONTINUE; -- & and <->
+        END IF;
+        -- The least there is, where a product would be too small for its type.
+        v_product := ARRAY[
+            CASE WHEN v_product[1] * v_share[1] = 0 THEN 0 ELSE greatest(v_product[1] * v_share[1], 1e-100) END,
+            CASE WHEN v_product[2] * v_share[2] = 0 THEN 0 ELSE greatest(v_product[2] * v_share[2], 1e-100) END];
+    END LOOP;
+    rows := ceil(p_documents * least(1, v_sum[1] + v_product[1]));
+    titles := ceil(p_documents * least(1, v_sum[2] + v_product[2]));
 END $$;
 REVOKE EXECUTE ON FUNCTION search_web_rows FROM PUBLIC;
 
@@ -194,14 +211,16 @@ BEGIN
         SELECT t.term, coalesce(t.documents, 0)::float8 AS documents, coalesce(t.titles, 0)::float8 AS titles
         FROM (SELECT DISTINCT ON (c.lexeme) c.lexeme, coalesce(e.term, f.term, search_lexemes(ARRAY[c.lexeme])) AS term,
                      coalesce(e.documents, f.documents) AS documents, coalesce(e.titles, f.titles) AS titles
-              FROM (SELECT x.word, (search_word_code(p_language, x.word)).lexeme AS lexeme FROM unnest(p_words) AS x (word)
-                    WHERE x.word <> ALL (search_stop_words(p_tenant_id, p_language, p_words)) LIMIT 24) c
+              FROM (SELECT x.word, (search_word_code(p_language, x.word)).lexeme AS lexeme, row_number() OVER (ORDER BY x.place) AS place
+                    FROM unnest(p_words) WITH ORDINALITY AS x (word, place)
+                    WHERE x.word <> ALL (search_stop_words(p_tenant_id, p_language, p_words)) ORDER BY x.place LIMIT 24) c
               CROSS JOIN LATERAL (
                   SELECT search_lexemes(array_agg(s.lexeme)) AS term, sum(s.documents) AS documents, sum(s.titles) AS titles
                   FROM core.search_words s WHERE s.tenant_id = p_tenant_id AND s.lexeme = c.lexeme COLLATE "C") e
               LEFT JOIN LATERAL (
                   SELECT search_lexemes(array_agg(m.lexeme)) AS term, sum(m.documents) AS documents, sum(m.titles) AS titles
-                  FROM search_word_matches(p_tenant_id, CASE WHEN e.term IS NULL THEN c.word END, 'fuzzy', 4) m WHERE m.near > 0.5) f ON true
+                  FROM search_word_matches(p_tenant_id, CASE WHEN e.term IS NULL AND c.place <= 12 AND length(c.word) > 1 THEN c.word END, 'fuzzy', 4) m
+                  WHERE m.near > 0.5) f ON true
               WHERE c.lexeme IS NOT NULL) t
         ORDER BY coalesce(t.documents, 0)
     LOOP
