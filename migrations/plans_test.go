@@ -144,7 +144,19 @@ func (p page) plans(t *testing.T, e *explainer, scope tenant.Scope) string {
 			continue
 		}
 		fmt.Fprintf(&doc, "\n## %s\n", h.title)
+		times := map[string]int{}
 		for _, p := range last {
+			times[p.shape()]++
+		}
+		for _, p := range last {
+			switch n := times[p.shape()]; n {
+			case 0:
+				continue // shown
+			case 1:
+			default:
+				fmt.Fprintf(&doc, "\n%d times:\n", n)
+			}
+			times[p.shape()] = 0
 			fmt.Fprintf(&doc, "\n```sql\n%s\n```\n\n```\n%s\n```\n", cut(dedent(p.SQL)), cut(p.Text))
 		}
 	}
@@ -322,6 +334,9 @@ func TestPlansOfShortQueue(t *testing.T) {
 	work(size)
 	check(t, hot{title: "after a burst", index: []string{"ix_jobs_live_ready", "jobs_live_id_key"}, rows: size + 10}, e.take())
 }
+
+// shape is equal for the plans of one statement that differ in figures only.
+func (p plan) shape() string { return regexp.MustCompile(`[\d.]+`).ReplaceAllString(p.SQL+p.Text, "") }
 
 // touching returns the plans that name one of the tables.
 func touching(plans []plan, nodes string) []plan {
