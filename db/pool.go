@@ -142,7 +142,7 @@ func (c *Config) parse() (*pgxpool.Config, error) {
 	}
 	// A caller that goes away cancels its statement on the server instead of dropping the connection.
 	cc.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
+		return &canceller{conn: conn}
 	}
 	pc.MinConns = int32(min(c.MinConns, c.MaxConns)) //nolint:gosec // config limits both to 10,000
 	pc.MaxConns = int32(c.MaxConns)                  //nolint:gosec // as above

@@ -17,6 +17,7 @@ type proxy struct {
 	conns    sync.WaitGroup
 	listener net.Listener
 	url      string
+	hold     func(chunk []byte) // is told what a client says, before it goes on; nil when nobody asks
 }
 
 func newProxy(t *testing.T, target string) *proxy {
@@ -56,25 +57,28 @@ func (p *proxy) pipe(client, server net.Conn) {
 	serverSpoke.Store(true)
 	var both sync.WaitGroup
 	both.Go(func() {
-		copyEach(server, client, func() {
+		copyEach(server, client, func(chunk []byte) {
+			if hold := p.hold; hold != nil {
+				hold(chunk)
+			}
 			if serverSpoke.Swap(false) {
 				p.trips.Add(1)
 			}
 		})
 	})
-	both.Go(func() { copyEach(client, server, func() { serverSpoke.Store(true) }) })
+	both.Go(func() { copyEach(client, server, func([]byte) { serverSpoke.Store(true) }) })
 	both.Wait()
 }
 
 // copyEach tells of each chunk before it goes on, so that the answer cannot be seen before its question.
-func copyEach(to, from net.Conn, tell func()) {
+func copyEach(to, from net.Conn, tell func(chunk []byte)) {
 	defer to.Close()
 	defer from.Close()
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
-			tell()
+			tell(buf[:n])
 			if _, werr := to.Write(buf[:n]); werr != nil {
 				return
 			}
