@@ -15,11 +15,11 @@ LANGUAGE sql STABLE AS $$
         FOR UPDATE OF m SKIP LOCKED$q$, q, within, CASE WHEN conditional <> '{}' THEN 'AND m.message @> $3' END)
 $$;
 
--- _near(table, conditional) is _visible among the first 500 of a queue: one walk along the primary key.
+-- _near(table, conditional) is _visible among the first $5 of a queue: one walk along the primary key.
 CREATE OR REPLACE FUNCTION pgmq._near(q text, conditional jsonb) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT pgmq._visible(q, conditional, format(
-        'm.msg_id <= coalesce((SELECT h.msg_id FROM pgmq.%I h ORDER BY h.msg_id OFFSET 499 LIMIT 1), 9223372036854775807)', q))
+        'm.msg_id <= coalesce((SELECT h.msg_id FROM pgmq.%I h ORDER BY h.msg_id OFFSET $5 - 1 LIMIT 1), 9223372036854775807)', q))
 $$;
 
 -- _hide(table, taken) is the SQL that marks the messages of _visible as read, hidden until $4, and returns them.
@@ -44,42 +44,41 @@ $$;
 DROP FUNCTION IF EXISTS pgmq._far(text, jsonb); -- forerunners of _probe and _read_far
 DROP FUNCTION IF EXISTS pgmq._read_far(text, text, timestamptz, integer, jsonb, timestamptz);
 
--- _probe(table) is the SQL of the ids of up to 257 visible messages in the blocks from $2 to $3, by block: one scan of _vt_idx, which steps over
--- what is hidden.
+-- _probe(table) is the SQL of the first id from $2 on behind $3 others, and of the ids of up to 257 visible messages in its block and the next, $4
+-- in all, by block: one scan of _vt_idx, which steps over what is hidden.
 CREATE OR REPLACE FUNCTION pgmq._probe(q text) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT format($q$
-        SELECT ARRAY(
+        SELECT f.msg_id, ARRAY(
             SELECT b.msg_id
             FROM pgmq.%1$I b
-            WHERE b.msg_id >> 14 = ANY (ARRAY(SELECT generate_series($2, $3))) AND b.vt <= $1
+            WHERE b.msg_id >> 14 = ANY (ARRAY(SELECT generate_series(f.msg_id >> 14, (f.msg_id >> 14) + $4 - 1))) AND b.vt <= $1
             ORDER BY b.msg_id >> 14
-            LIMIT 257)$q$, q)
+            LIMIT 257)
+        FROM (SELECT msg_id FROM pgmq.%1$I WHERE msg_id >= $2 ORDER BY msg_id OFFSET $3 LIMIT 1) f$q$, q)
 $$;
 
--- _read_far(table, few, many, …) goes on behind the first 500 messages of a queue. It probes where there are visible ones and takes them from
--- that list (few: of the ids $5 those below $6) or, where the first block has more than a list holds, by a walk along the block (many).
---So a million hidden messages cost sixty steps of one scan.
-CREATE OR REPLACE FUNCTION pgmq._read_far(q text, few text, many text, now timestamptz, qty integer, conditional jsonb, vt timestamptz)
+DROP FUNCTION IF EXISTS pgmq._read_far(text, text, text, timestamptz, integer, jsonb, timestamptz);
+
+-- _read_far(table, few, many, …, skip) goes on behind the first skip messages of a queue. It probes where there are visible ones and takes them
+-- from that list (few: of the ids $5 those below $6) or, where the first block has more than a list holds, by a walk along the block (many).
+-- So a million hidden messages cost sixty steps of one scan.
+CREATE OR REPLACE FUNCTION pgmq._read_far(q text, few text, many text, now timestamptz, qty integer, conditional jsonb, vt timestamptz, skip integer)
 RETURNS SETOF pgmq.message_record
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_first text := format('SELECT msg_id FROM pgmq.%I WHERE msg_id >= $1 ORDER BY msg_id OFFSET $2 LIMIT 1', q);
+    v_probe text := pgmq._probe(q);
     v_from bigint := -9223372036854775808;
-    v_skip integer := 500;
     v_blocks integer := 64; -- of the first probe: a million messages
-    v_block bigint;
     v_next bigint;
     v_ids bigint[];
     v_many boolean;
     n bigint;
 BEGIN
     LOOP
-        EXECUTE v_first INTO v_from USING v_from, v_skip;
+        EXECUTE v_probe INTO v_from, v_ids USING now, v_from, skip, v_blocks;
         EXIT WHEN v_from IS NULL;
-        v_block := v_from >> 14;
-        v_next := v_block + v_blocks;
-        EXECUTE pgmq._probe(q) INTO v_ids USING now, v_block, v_next - 1;
+        v_next := (v_from >> 14) + v_blocks;
         IF v_ids <> '{}' THEN
             v_many := v_ids[257] >> 14 = v_ids[1] >> 14; -- null when there are no 257
             v_next := coalesce((v_ids[257] >> 14) + v_many::int, v_next);
@@ -89,28 +88,29 @@ BEGIN
             qty := qty - n;
         END IF;
         v_from := v_next << 14;
-        v_skip := 0;
+        skip := 0;
         v_blocks := 1024;
     END LOOP;
 END $$;
 
 -- read(queue, vt, qty, condition) keeps to its indexes whatever the statistics of the queue say: they are of a moment, and a queue that was empty
--- then may be long by now, or bloated.
+-- then may be long by now, or bloated. It looks among the first 100 to 500 first, more for larger batches, of which some may be with other readers.
 CREATE OR REPLACE FUNCTION pgmq.read(queue_name text, vt integer, qty integer, conditional jsonb DEFAULT '{}') RETURNS SETOF pgmq.message_record
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
 DECLARE
     q text := pgmq.format_table_name(queue_name, 'q');
     v_now timestamptz := clock_timestamp();
+    v_near integer := least(500, greatest(100, 5::bigint * qty));
     v_vt timestamptz := v_now + make_interval(secs => vt);
     n bigint;
 BEGIN
-    RETURN QUERY EXECUTE pgmq._hide(q, pgmq._near(q, conditional)) USING v_now, qty, conditional, v_vt;
+    RETURN QUERY EXECUTE pgmq._hide(q, pgmq._near(q, conditional)) USING v_now, qty, conditional, v_vt, v_near;
     GET DIAGNOSTICS n = ROW_COUNT;
     IF n < qty THEN
         RETURN QUERY SELECT * FROM pgmq._read_far(q,
             pgmq._hide(q, pgmq._visible(q, conditional, 'm.msg_id = ANY ($5) AND m.msg_id < $6')),
             pgmq._hide(q, pgmq._visible(q, conditional, 'm.msg_id >= $5[1] >> 14 << 14 AND m.msg_id < $6')),
-            v_now, (qty - n)::int, conditional, v_vt);
+            v_now, (qty - n)::int, conditional, v_vt, v_near);
     END IF;
 END $$;
 
@@ -120,15 +120,16 @@ LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable
 DECLARE
     q text := pgmq.format_table_name(queue_name, 'q');
     v_now timestamptz := clock_timestamp();
+    v_near integer := least(500, greatest(100, 5::bigint * qty));
     n bigint;
 BEGIN
-    RETURN QUERY EXECUTE pgmq._remove(q, pgmq._near(q, '{}')) USING v_now, qty;
+    RETURN QUERY EXECUTE pgmq._remove(q, pgmq._near(q, '{}')) USING v_now, qty, NULL::jsonb, NULL::timestamptz, v_near;
     GET DIAGNOSTICS n = ROW_COUNT;
     IF n < qty THEN
         RETURN QUERY SELECT * FROM pgmq._read_far(q,
             pgmq._remove(q, pgmq._visible(q, '{}', 'm.msg_id = ANY ($5) AND m.msg_id < $6')),
             pgmq._remove(q, pgmq._visible(q, '{}', 'm.msg_id >= $5[1] >> 14 << 14 AND m.msg_id < $6')),
-            v_now, (qty - n)::int, NULL, NULL);
+            v_now, (qty - n)::int, NULL, NULL, v_near);
     END IF;
 END $$;
 
