@@ -1448,7 +1448,7 @@ FUNCTION complete_job(p_id bigint, p_lease_id bigint DEFAULT NULL::bigint) RETUR
     -- plpgsql, volatile, SET enable_seqscan=off; may be called by app_worker
 
 FUNCTION complete_jobs(p_ids bigint[], p_leases bigint[], p_results jsonb[]) RETURNS SETOF bigint
-    -- sql, volatile, SET enable_seqscan=off, SET enable_nestloop=off, SET enable_mergejoin=off; may be called by app_worker
+    -- plpgsql, volatile, SET enable_seqscan=off, SET enable_nestloop=off, SET enable_mergejoin=off; may be called by app_worker
 
 FUNCTION complete_title(p_tenant_id uuid, p_text text, p_limit integer) RETURNS TABLE(title text, documents bigint)
     -- plpgsql, stable, SET plan_cache_mode=force_generic_plan; may be called by the owner only
