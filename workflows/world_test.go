@@ -24,8 +24,9 @@ import (
 	"stackforge/db/dbtest"
 )
 
-// patience is how long a script waits for what must come. Nothing waits for all of it unless it is missing.
-const patience = 45 * time.Second
+// patience is how long a script waits for what must come. Nothing waits for all of it unless it is missing; but what a killed worker was
+// about to send to a webhook is another's after a minute only (webhook.Dispatcher).
+const patience = 90 * time.Second
 
 // build compiles the program.
 func build(t *testing.T) string {
