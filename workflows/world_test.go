@@ -63,14 +63,14 @@ func newWorld(t testing.TB, program string, d door) *world {
 	return w
 }
 
-// outside is somebody else's server: /hook takes webhooks, /silence never answers.
+// outside is somebody else's server: /hook takes webhooks, what is below /silence never answers.
 func (w *world) outside() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /hook", func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		w.inboxes["webhook"].put(body, err)
 	})
-	mux.HandleFunc("/silence", func(_ http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("/silence/", func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // until then nobody sees that the client is gone
 		<-r.Context().Done()
 	})
