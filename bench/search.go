@@ -84,7 +84,10 @@ func (b *bench) searchLane(ctx context.Context, name string) error {
 	for _, a := range own {
 		b.judge(part, kind, a, vector)
 	}
-	return b.recalls(ctx, m, part, list)
+	if err := b.recalls(ctx, m, part, list); err != nil {
+		return err
+	}
+	return m.hostile(ctx, b, part)
 }
 
 // indexes measures full text with each kind of index but the one that --auto chooses, which is judged.

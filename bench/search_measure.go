@@ -103,6 +103,7 @@ type meter struct {
 	api    *pgx.Conn // acts as the API
 	plain  *pgx.Conn // of the peers: no row security, no kept plans
 	caller *caller
+	addr   string // the server's
 }
 
 // meter connects to the lane's database, and to a server when there is one.
@@ -119,6 +120,7 @@ func (l *lane) meter(ctx context.Context, s *server) (*meter, error) {
 		return nil, err
 	}
 	if s != nil {
+		m.addr = s.addr
 		m.caller, err = newCaller(s.addr, nil)
 	}
 	return m, err

@@ -1954,6 +1954,9 @@ FUNCTION search_prefix(p_tenant_id uuid, p_prefix tsquery) RETURNS tsquery
 FUNCTION search_queries(p_tenant_id uuid, p_search jsonb) RETURNS TABLE(query tsquery, best tsquery)
     -- plpgsql, stable, SECURITY DEFINER, SET search_path=public, pg_temp; may be called by app_api
 
+FUNCTION search_query_once(p_query tsquery) RETURNS tsquery
+    -- plpgsql, immutable, parallel safe; may be called by the owner only
+
 FUNCTION search_split_compounds(p_text text) RETURNS text
     -- plpgsql, immutable, parallel safe; may be called by the owner only
 

@@ -29,7 +29,7 @@ func (r *queryRoot) SearchDocuments(ctx context.Context, text *string, mode mode
 		Query: text, Mode: strings.ToLower(string(mode)), PathPrefix: pathPrefix, TagIDs: tagIDs, TagMatch: strings.ToLower(string(tagMatch)),
 		Metadata: metadata, CreatedAt: createdAt, Language: language, Weights: &search.Weights{Words: weights.Words, Vector: weights.Vector},
 		First: first, After: after, Offset: offset,
-		Authors: selects(ctx, "author"), Bodies: selects(ctx, "body"),
+		Authors: selects(ctx, "author"), Bodies: selects(ctx, "body"), Counts: selects(ctx, "totalCount") || selects(ctx, "totalCountIsExact"),
 	}
 	if near != nil {
 		p.Near = &search.Near{Longitude: near.Longitude, Latitude: near.Latitude, Radius: near.Radius}

@@ -50,7 +50,7 @@ REVOKE EXECUTE ON FUNCTION search_split_compounds FROM PUBLIC;
 -- search_prefix(tenant, prefix) is the query for the words that begin so; prefix is 'word':*. Documents have words stemmed, so it asks
 -- for those that begin so in the vocabulary and for those that begin so as they are stored. Up to some 50 of them are the query
 -- themselves: the shared index would read what begins so for every tenant. Of more, and of numbers, which the vocabulary has not, it
--- asks for what begins so in the index and for the 50 most frequent.
+-- asks for what begins so in the index, and for up to 50 whose stem begins otherwise.
 -- Indexes: ix_search_words_word, ix_search_words_lexeme.
 CREATE OR REPLACE FUNCTION search_prefix(p_tenant_id uuid, p_prefix tsquery) RETURNS tsquery
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
@@ -61,22 +61,51 @@ DECLARE
     v_lexemes text[];
     v_found bigint;
 BEGIN
-    IF p_prefix::text ~ '^''[^0-9''\\][^''\\]*'':\*$' THEN
-        SELECT array_agg(x.lexeme), count(*) INTO v_lexemes, v_found
-        FROM ((SELECT CASE WHEN is_search_word(w.word) THEN w.lexeme WHEN w.word ~ '[!-/:-@[-`{-~]' THEN w.word
-                           ELSE (search_word_code(w.language, w.word)).lexeme END AS lexeme
-               FROM core.search_words w
-               WHERE w.tenant_id = p_tenant_id AND w.word >= v_start COLLATE "C" AND w.word < v_end COLLATE "C" LIMIT v_most + 1)
-              UNION ALL
-              (SELECT w.lexeme FROM core.search_words w
-               WHERE w.tenant_id = p_tenant_id AND w.lexeme >= v_start COLLATE "C" AND w.lexeme < v_end COLLATE "C" LIMIT v_most + 1)) x;
-        IF v_found <= v_most THEN
-            RETURN coalesce(search_lexemes(v_lexemes), ('''' || v_start || '''')::tsquery); -- a word that no document has
-        END IF;
+    IF p_prefix::text !~ '^''[^0-9''\\][^''\\]*'':\*$' THEN
+        RETURN p_prefix;
     END IF;
-    RETURN p_prefix || coalesce(search_lexemes(ARRAY(SELECT m.lexeme FROM search_word_matches(p_tenant_id, v_start, 'prefix', 50) m)), ''::tsquery);
+    SELECT array_agg(x.lexeme), count(*) INTO v_lexemes, v_found
+    FROM ((SELECT CASE WHEN is_search_word(w.word) THEN w.lexeme WHEN w.word ~ '[!-/:-@[-`{-~]' THEN w.word
+                       ELSE (search_word_code(w.language, w.word)).lexeme END AS lexeme
+           FROM core.search_words w
+           WHERE w.tenant_id = p_tenant_id AND w.word >= v_start COLLATE "C" AND w.word < v_end COLLATE "C" LIMIT v_most + 1)
+          UNION ALL
+          (SELECT w.lexeme FROM core.search_words w
+           WHERE w.tenant_id = p_tenant_id AND w.lexeme >= v_start COLLATE "C" AND w.lexeme < v_end COLLATE "C" LIMIT v_most + 1)) x;
+    IF v_found <= v_most THEN
+        RETURN coalesce(search_lexemes(v_lexemes), ('''' || v_start || '''')::tsquery); -- a word that no document has
+    END IF;
+    SELECT array_agg(x.lexeme) INTO v_lexemes
+    FROM (SELECT DISTINCT w.lexeme
+          FROM (SELECT s.lexeme FROM core.search_words s
+                WHERE s.tenant_id = p_tenant_id AND s.word >= v_start COLLATE "C" AND s.word < v_end COLLATE "C" LIMIT 2000) w
+          WHERE NOT starts_with(w.lexeme, v_start) LIMIT 50) x;
+    RETURN p_prefix || coalesce(search_lexemes(v_lexemes), ''::tsquery);
 END $$;
 REVOKE EXECUTE ON FUNCTION search_prefix FROM PUBLIC;
+
+-- search_query_once(query) is a query of web search syntax with what it says twice said once: a repetition is looked up and ranked as
+-- if it were another word. What stands between two | is said once, and in it what stands between two &.
+CREATE OR REPLACE FUNCTION search_query_once(p_query tsquery) RETURNS tsquery
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN (
+        WITH signs AS (
+            SELECT m[1] AS sign, place, m[1] IN ('&', '|') AND sum(CASE m[1] WHEN '(' THEN 1 WHEN ')' THEN -1 ELSE 0 END) OVER (ORDER BY place) = 0 AS splits
+            FROM regexp_matches(p_query::text, '(''(?:[^''\\]|''''|\\.)*''(?::\*?[A-D]*)?|<(?:-|\d+)>|[&|!()])', 'g') WITH ORDINALITY AS r (m, place)
+        ), numbered AS (
+            SELECT s.*, count(*) FILTER (WHERE splits AND sign = '|') OVER o AS alternative, count(*) FILTER (WHERE splits) OVER o AS part
+            FROM signs s WINDOW o AS (ORDER BY place)
+        ), parts AS (
+            SELECT alternative, part, string_agg(sign, ' ' ORDER BY place) AS text FROM numbered WHERE NOT splits GROUP BY alternative, part
+        ), alternatives AS (
+            SELECT string_agg(p.text, ' & ' ORDER BY p.part) AS text, min(p.alternative) AS place
+            FROM (SELECT DISTINCT ON (alternative, text) * FROM parts ORDER BY alternative, text, part) p GROUP BY p.alternative
+        )
+        SELECT string_agg(a.text, ' | ' ORDER BY a.place)
+        FROM (SELECT DISTINCT ON (text) * FROM alternatives ORDER BY text, place) a)::tsquery;
+END $$;
+REVOKE EXECUTE ON FUNCTION search_query_once FROM PUBLIC;
 
 -- search_web_query(tenant, language, text) is mode fts. Each prefix stands in the text as a made-up word until the text is read.
 CREATE OR REPLACE FUNCTION search_web_query(p_tenant_id uuid, p_language text, p_text text) RETURNS tsquery
@@ -95,7 +124,8 @@ BEGIN
         IF cardinality(v_prefixes) > 8 THEN -- each costs as much as all words of a query
             RAISE EXCEPTION 'A query has at most 8 words with an asterisk.' USING ERRCODE = 'ZE400', COLUMN = 'query';
         END IF;
-        v_prefixes := ARRAY(SELECT x FROM unnest(v_prefixes) AS x GROUP BY 1 ORDER BY length(x) DESC, 1); -- pre* is within expre*, too
+        v_text := lower(v_text);
+        v_prefixes := ARRAY(SELECT lower(x) FROM unnest(v_prefixes) AS x GROUP BY 1 ORDER BY length(lower(x)) DESC, 1); -- pre* is within expre*, too
     END IF;
     FOR i IN 1 .. cardinality(v_prefixes) LOOP
         v_text := replace(v_text, v_prefixes[i] || '*', 'zqprefix' || chr(96 + i) || 'qz');
@@ -105,6 +135,9 @@ BEGIN
     EXCEPTION WHEN internal_error THEN -- "tsquery stack too small": more than 32 minus signs in a row, say
         RAISE EXCEPTION 'The query has too many operators in a row.' USING ERRCODE = 'ZE400', COLUMN = 'query';
     END;
+    IF numnode(v_query) > 5 THEN -- what three words could cost twice is less than looking
+        v_query := search_query_once(v_query);
+    END IF;
     v_words := tsvector_to_array(to_tsvector('public.plain_unaccent', p_text));
     FOR s IN SELECT w.word FROM search_settings t, unnest(t.stop_words) AS w (word)
              WHERE t.tenant_id = p_tenant_id AND w.word = ANY (v_words) LOOP
@@ -129,7 +162,8 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION search_web_query FROM PUBLIC;
 
--- search_web_rows(tenant, documents, query) is about how many documents and titles match, words taken as independent.
+-- search_web_rows(tenant, documents, query) is about how many documents and titles match, words taken as independent; what is
+-- no word and so not counted, such as a number, may be in all.
 -- Index: ix_search_words_lexeme.
 CREATE OR REPLACE FUNCTION search_web_rows(p_tenant_id uuid, p_documents bigint, p_query tsquery, OUT rows bigint, OUT titles bigint)
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$ -- planning for 32 partitions takes longer than passing over them
@@ -143,9 +177,11 @@ DECLARE
     t text := p_query::text;
 BEGIN
     IF numnode(p_query) = 1 AND t LIKE '%''' THEN -- one word, as most queries
-        SELECT least(coalesce(sum(w.documents), p_documents), p_documents), least(coalesce(sum(w.titles), 0), p_documents) INTO rows, titles
+        t := replace(substr(t, 2, length(t) - 2), '''''', '''');
+        SELECT least(coalesce(sum(w.documents), CASE WHEN is_search_word(t) THEN 1 ELSE p_documents END), p_documents),
+               least(coalesce(sum(w.titles), 0), p_documents) INTO rows, titles
         FROM core.search_words w
-        WHERE w.tenant_id = p_tenant_id AND w.lexeme = replace(substr(t, 2, length(t) - 2), '''''', '''') COLLATE "C";
+        WHERE w.tenant_id = p_tenant_id AND w.lexeme = t COLLATE "C";
         RETURN;
     END IF;
     -- querytree leaves out what is negated; "T" when nothing else is there.
@@ -180,9 +216,14 @@ BEGIN
             v_outer := v_outer[5:];
         ELSIF t LIKE '''%''' THEN
             t := replace(substr(t, 2, length(t) - 2), '''''', '''');
-            v_share := ARRAY[least(1, (v_counts -> t ->> 0)::float8 / p_documents), least(1, coalesce((v_counts -> t ->> 1)::float8 / p_documents, 0))];
-        ELSIF t LIKE '''%' THEN
-            v_share := '{0,0}'; -- a prefix: its words are in the query, too
+            v_share := ARRAY[CASE WHEN v_counts ? t THEN least(1, (v_counts -> t ->> 0)::float8 / p_documents)
+                                  WHEN is_search_word(t) THEN 1.0 / p_documents ELSE 1 END,
+                             least(1, coalesce((v_counts -> t ->> 1)::float8 / p_documents, 0))];
+        ELSIF t LIKE '''%' THEN -- a prefix, of letters and digits
+            t := split_part(t, '''', 2);
+            SELECT ARRAY[least(1, coalesce(sum(w.documents), 0) / p_documents::float8), least(1, coalesce(sum(w.titles), 0) / p_documents::float8)] INTO v_share
+            FROM (SELECT s.documents, s.titles FROM core.search_words s
+                  WHERE s.tenant_id = p_tenant_id AND s.lexeme >= t COLLATE "C" AND s.lexeme < (t || chr(1114111)) COLLATE "C" LIMIT 2000) w;
         ELSE
             CONTINUE; -- & and <->
         END IF;

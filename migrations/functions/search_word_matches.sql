@@ -1,6 +1,7 @@
 -- search_word_matches(tenant, word, mode, limit) are the words of the tenant's vocabulary that a word may stand for, the
 -- nearest first, then those of more documents; near is 1 for the word itself. fuzzy is a distance of at most a third of the
--- word's length, rounded up, or half of its trigrams; four in ten trigrams choose the words that are compared. Internal.
+-- word's length, rounded up, or half of its trigrams; four in ten trigrams choose the words that are compared, 1,000 of them at
+-- most, which only words have that begin like thousands of others (lib in Debian). Internal.
 --
 -- Indexes: ix_search_words_trigrams, ix_search_words_soundex, ix_search_words_metaphone, ix_search_words_word, each with the tenant first.
 
@@ -34,14 +35,6 @@ BEGIN
         RETURN; -- the vocabulary has none so long
     END IF;
     CASE p_mode
-    WHEN 'prefix' THEN
-        RETURN QUERY
-            SELECT w.word, w.lexeme, 1::real, max(w.documents), max(w.titles)
-            FROM (SELECT x.word, x.lexeme, x.documents, x.titles FROM core.search_words x
-                  WHERE x.tenant_id = p_tenant_id AND x.word >= p_word COLLATE "C" AND x.word < (p_word || U&'\+10FFFF') COLLATE "C"
-                  LIMIT 2000) w
-            WHERE w.lexeme IS NOT NULL
-            GROUP BY w.word, w.lexeme ORDER BY 4 DESC, 1 LIMIT p_limit;
     WHEN 'soundex' THEN
         v_code := CASE WHEN p_word ~ '[a-z]' THEN soundex(p_word) ELSE '' END;
         RETURN QUERY
@@ -70,10 +63,10 @@ BEGIN
                          ELSE 0.3 END)::real AS near,
                    max(w.documents), max(w.titles)
             FROM (
-                SELECT x.word, x.lexeme, x.documents, x.titles,
-                       CASE WHEN x.word = ANY (v_swapped COLLATE "C") THEN 1 ELSE levenshtein_less_equal(x.word, p_word, v_distance) END AS distance
-                FROM core.search_words x
-                WHERE x.tenant_id = p_tenant_id AND p_word <% x.word AND x.lexeme IS NOT NULL
+                (SELECT x.word, x.lexeme, x.documents, x.titles,
+                        CASE WHEN x.word = ANY (v_swapped COLLATE "C") THEN 1 ELSE levenshtein_less_equal(x.word, p_word, v_distance) END AS distance
+                 FROM core.search_words x
+                 WHERE x.tenant_id = p_tenant_id AND p_word <% x.word AND x.lexeme IS NOT NULL LIMIT 1000)
                 UNION ALL
                 SELECT x.word, x.lexeme, x.documents, x.titles, 1
                 FROM core.search_words x

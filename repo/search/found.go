@@ -25,8 +25,8 @@ type Found struct {
 	marks map[passages]*once[map[uuid.UUID][]Highlight]
 }
 
-func (r *Repo) found(p Params, request json.RawMessage, hits []Hit) *Found {
-	return &Found{repo: r, params: p, request: request, name: sync.OnceValue(p.name), ids: ids(hits), marks: map[passages]*once[map[uuid.UUID][]Highlight]{}}
+func (r *Repo) found(p Params, request json.RawMessage) *Found {
+	return &Found{repo: r, params: p, request: request, name: sync.OnceValue(p.name), marks: map[passages]*once[map[uuid.UUID][]Highlight]{}}
 }
 
 // once keeps the first answer.
@@ -53,7 +53,7 @@ type Count struct {
 // countLimit bounds the work of counting.
 const countLimit = 10_000
 
-// Count returns how many hits there are, on all pages. It is Validation naming the field.
+// Count returns how many hits there are, on all pages; no statement runs when the page showed all. It is Validation naming the field.
 func (f *Found) Count(ctx context.Context) (Count, error) {
 	return f.count.get(func() (Count, error) {
 		s, err := tenant.From(ctx)
@@ -63,9 +63,17 @@ func (f *Found) Count(ctx context.Context) (Count, error) {
 		n, err := db.Get[int](ctx, db.Read(f.repo.db), "count", `
 			-- name: search.Count
 			SELECT count_documents_found($1, $2, $3)`, s.TenantID, f.request, countLimit+1)
-		return Count{Hits: min(n, countLimit), Exact: n <= countLimit}, inArgument(err)
+		return countOf(n), inArgument(err)
 	})
 }
+
+// showsCount reports whether a page that ends the list tells how many there are. Those of Semantic and Hybrid do not reach all that is
+// counted.
+func (f *Found) showsCount() bool {
+	return f.params.Mode != Semantic && f.params.Mode != Hybrid && f.params.After == nil
+}
+
+func countOf(n int) Count { return Count{Hits: min(n, countLimit), Exact: n <= countLimit} }
 
 // DidYouMean returns the query with the words that no document has replaced by ones that some do, nil when there is
 // nothing to propose. It is Validation naming the field.

@@ -58,6 +58,7 @@ type Params struct {
 	WordsOnly bool        `json:"-"` // Hybrid without a vector: finds what FTS finds
 	Authors   bool        `json:"-"` // fetch them too
 	Bodies    bool        `json:"-"` // as Authors; documents come without
+	Counts    bool        `json:"-"` // Found.Count will be asked for; it begins with the page where the page cannot tell
 }
 
 // Near is a circle on the earth: degrees and metres.

@@ -69,6 +69,10 @@ func (r *Repo) Search(ctx context.Context, p Params) (Page, error) {
 		email, users = ", u.email::text AS author_email, u.created_at AS author_created_at", `
 		JOIN app_users u ON u.tenant_id = d.tenant_id AND u.id = d.author_id`
 	}
+	found := r.found(p, request)
+	if p.Counts && !found.showsCount() {
+		go func() { _, _ = found.Count(ctx) }() // whoever asks for it gets its answer and its error
+	}
 	hits, err := db.List[Hit](ctx, db.Read(r.db), `
 		-- name: search.Search
 		SELECT f.score, f.distance, f.words, f.similarity, f.cursor, `+columns(p.Bodies)+email+`
@@ -81,7 +85,11 @@ func (r *Repo) Search(ctx context.Context, p Params) (Page, error) {
 	}
 	info := query.Info{HasNext: len(hits) > p.First, HasPrevious: p.After != nil || p.Offset > 0}
 	hits = hits[:min(len(hits), p.First)]
-	return Page{Hits: hits, Info: info, Found: r.found(p, request, hits)}, nil
+	found.ids = ids(hits)
+	if !info.HasNext && found.showsCount() && (len(hits) > 0 || p.Offset == 0) {
+		_, _ = found.count.get(func() (Count, error) { return countOf(p.Offset + len(hits)), nil })
+	}
+	return Page{Hits: hits, Info: info, Found: found}, nil
 }
 
 // Ask is Search for what there is to know beside the hits; no statement runs yet. It is Validation naming the field.
@@ -93,7 +101,7 @@ func (r *Repo) Ask(p Params) (*Found, error) {
 		return nil, err
 	}
 	request, err := p.request()
-	return r.found(p, request, nil), err
+	return r.found(p, request), err
 }
 
 // ScanRow reads the hit, its document, and the author's columns when there are any; db.List uses it.

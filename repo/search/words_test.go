@@ -201,3 +201,61 @@ func TestPrefixOfMany(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, search.Count{Hits: 200, Exact: true}, count)
 }
+
+// TestWhatIsSaidTwice makes queries of few parts at random: without repetitions they are shorter and match the same texts.
+func TestWhatIsSaidTwice(t *testing.T) {
+	t.Parallel()
+
+	d := dbtest.New(t)
+	r := rand.New(rand.NewPCG(1, 2))
+	parts := []string{"bear", "bears", "cat", "dog", "owl", "-cat", "-dog", `"bear cat"`, `-"cat dog"`, `"dog cat"`, "o'neill", `a\b`, "cat/dog", "turn-based", "x.y.org/cat", "42"}
+	phrase := func(most int, list []string) string {
+		out := make([]string, 1+r.IntN(most))
+		for i := range out {
+			out[i] = list[r.IntN(len(list))]
+			if i > 0 && r.IntN(3) == 0 {
+				out[i] = "or " + out[i]
+			}
+		}
+		return strings.Join(out, " ")
+	}
+	var queries, texts []string
+	for range 400 {
+		queries = append(queries, phrase(12, parts))
+		texts = append(texts, phrase(5, parts))
+	}
+	type answer struct {
+		Query, Once      string
+		Parts, OnceParts int
+		Matches, Differs int
+	}
+	got, err := db.List[answer](t.Context(), d.Owner, `
+		SELECT q.query::text, o.once::text, numnode(q.query) AS parts, numnode(o.once) AS once_parts,
+			count(*) FILTER (WHERE x.tsv @@ q.query)::int AS matches, count(*) FILTER (WHERE (x.tsv @@ q.query) <> (x.tsv @@ o.once))::int AS differs
+		FROM unnest($1::text[]) AS t (text), websearch_to_tsquery('english', t.text) AS q (query), search_query_once(q.query) AS o (once),
+			(SELECT to_tsvector('english', text) AS tsv FROM unnest($2::text[]) AS text) x
+		GROUP BY q.query, o.once`, queries, texts)
+	require.NoError(t, err)
+	matches, shorter := 0, 0
+	for _, a := range got {
+		require.Zero(t, a.Differs, "%s\n%s", a.Query, a.Once)
+		require.LessOrEqual(t, a.OnceParts, a.Parts)
+		matches += a.Matches
+		if a.OnceParts < a.Parts {
+			shorter++
+		}
+	}
+	require.Greater(t, matches, 1000)
+	require.Greater(t, shorter, 100)
+	for text, want := range map[string]string{
+		strings.Repeat("lib ", 9):                           `'lib'`,
+		"bear bears cat bear":                               `'bear' & 'cat'`,
+		"bear cat or bear cat or cat or dog":                `'bear' & 'cat' | 'cat' | 'dog'`,
+		`dog "bear cat" -dog "bear cat" -dog dog`:           `'dog' & 'bear' <-> 'cat' & !'dog'`,
+		strings.Repeat(`zebra -"cat dog" or `, 5) + "zebra": `'zebra' & !( 'cat' <-> 'dog' ) | 'zebra'`,
+	} {
+		once, err := db.Get[string](t.Context(), d.Owner, "query", `SELECT search_query_once(websearch_to_tsquery('english', $1))::text`, text)
+		require.NoError(t, err)
+		require.Equal(t, want, once, text)
+	}
+}
