@@ -41,8 +41,8 @@ func words(n int) string {
 		FROM (SELECT (4999 * random() ^ 3)::int AS k FROM generate_series(1, %d) WHERE o.i > 0) k)`, n)
 }
 
-// fill loads made-up data: words by a falling frequency, "common" in 30 % of the documents and "granite" in 1 of 1,000, 1,000
-// paths, 200 tags, points in a square of 10 degrees, documents and jobs over the last year.
+// fill loads made-up data: words by a falling frequency, "common" in 30 % of the documents, "granite" in 1 of 1,000, and either
+// "morning" or "evening", 1,000 paths, 200 tags, points in a square of 10 degrees, documents and jobs over the last year.
 func fill(t *testing.T, d *dbtest.DB, n scale) data {
 	t.Helper()
 
@@ -73,7 +73,8 @@ func fill(t *testing.T, d *dbtest.DB, n scale) data {
 		INSERT INTO documents (tenant_id, author_id, external_id, title, body, metadata, path, tag_ids, longitude, latitude, created_at, updated_at)
 		SELECT o.tenant_id, o.author_id, 'e' || o.i,
 		       'Report ' || o.i || ' on ' || `+words(1)+`,
-		       `+words(40)+` || CASE WHEN o.i % 10 < 3 THEN ' common' ELSE '' END || CASE WHEN o.i % 1000 = 7 THEN ' granite' ELSE '' END,
+		       `+words(40)+` || CASE WHEN o.i % 10 < 3 THEN ' common' ELSE '' END || CASE WHEN o.i % 1000 = 7 THEN ' granite' ELSE '' END
+		         || CASE o.i % 2 WHEN 0 THEN ' morning' ELSE ' evening' END,
 		       hstore('source', 's' || o.i % 20),
 		       ('area' || o.i % 20 || '.topic' || (o.i / 20) % 50)::ltree,
 		       ARRAY[1 + (200 * random())::int, 1 + (200 * random())::int] || CASE WHEN o.i % 1000 = 9 AND o.tenant_id = $1 THEN '{777}'::int[] ELSE '{}' END,

@@ -108,11 +108,13 @@ func searchPages(in data, small tenant.Scope, n scale, api *db.DB) []page {
 			story: "Each condition has an index that starts with the tenant: `ix_documents_search` and `ix_documents_labels` (GIN), `ix_documents_path`, " +
 				"`ix_documents_author`, `ix_documents_created`. A text of few hits is ranked whole. Of a text with many, by the counts of the vocabulary, " +
 				"only so many of the newest documents are ranked as hold some 200 hits, and the hits in titles, which `ix_documents_title_search` gives. " +
+				"When these have too few for a page, the words are asked of their index, whatever the counts promised. " +
 				"Without a text the newest come first, and a condition that many documents meet is answered by walking `ix_documents_created`. " +
 				"The statements are those that search_statements builds from the conditions, and its lookups in the vocabulary.",
 			hot: []hot{
 				{title: "FTS: a word in one document of 1,000", index: []string{"ix_documents_search"}, rows: thousandth, run: searched(search.Params{Query: text("granite")})},
 				{title: "FTS: a word in 30 % of the documents", index: []string{"ix_documents_created", "search_words_.*lexeme"}, rows: ranked, run: searched(search.Params{Query: text("common")})},
+				{title: "FTS: two frequent words that are never together", index: []string{"ix_documents_search"}, rows: ranked, run: searched(search.Params{Query: text("morning evening")})},
 				{title: "FTS: a prefix", index: []string{"ix_documents_search", "search_words_"}, rows: thousandth, run: searched(search.Params{Query: text("gran*")})},
 				{title: "FTS: a rare word in a subtree of 5 %", index: []string{"ix_documents_"}, rows: thousandth, run: searched(search.Params{Query: text("granite"), PathPrefix: &area})},
 				{title: "FTS: a frequent word in a subtree of 0.1 %", index: []string{"ix_documents_path"}, rows: ranked, run: searched(search.Params{Query: text("common"), PathPrefix: &topic})},
@@ -131,6 +133,7 @@ func searchPages(in data, small tenant.Scope, n scale, api *db.DB) []page {
 				"resembles them becomes a full-text query. Its cost is that of the vocabulary, which grows far slower than the documents.",
 			hot: []hot{
 				{title: "FUZZY: a misspelt word", index: []string{"search_words_", "ix_documents_search"}, rows: ranked, run: searched(search.Params{Mode: search.Fuzzy, Query: text("grannite")})},
+				{title: "FUZZY: two frequent words that are never together", index: []string{"ix_documents_search"}, rows: ranked, run: searched(search.Params{Mode: search.Fuzzy, Query: text("mornign evenign")})},
 				{title: "SOUNDEX: a misheard word", index: []string{"search_words_.*soundex", "ix_documents_"}, rows: ranked, run: searched(search.Params{Mode: search.Soundex, Query: text("granit")})},
 				{title: "METAPHONE: a misheard word", index: []string{"search_words_.*metaphone", "ix_documents_"}, rows: ranked, run: searched(search.Params{Mode: search.Metaphone, Query: text("granyt")})},
 				{

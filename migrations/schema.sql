@@ -1966,7 +1966,7 @@ FUNCTION search_statements(p_tenant_id uuid, p_search jsonb, p_limit integer, p_
 FUNCTION search_stop_words(p_tenant_id uuid, p_language text, p_words text[]) RETURNS text[]
     -- plpgsql, stable; may be called by the owner only
 
-FUNCTION search_text(p_tenant_id uuid, p_search jsonb, OUT query tsquery, OUT best tsquery, OUT rows bigint, OUT titles bigint, OUT loose text) RETURNS record
+FUNCTION search_text(p_tenant_id uuid, p_search jsonb, OUT query tsquery, OUT best tsquery, OUT rows bigint, OUT titles bigint, OUT more bigint, OUT loose text) RETURNS record
     -- plpgsql, stable, SET search_path=public, pg_temp; may be called by the owner only
 
 FUNCTION search_vector_statement(p_tenant_id uuid, p_search jsonb, p_condition text, p_near text, p_distance text, p_limit integer, p_after jsonb) RETURNS text

@@ -372,6 +372,58 @@ func TestPagingOfEveryMode(t *testing.T) {
 	require.Equal(t, []string{"offset"}, c.ask(`query ($c: String) { searchDocuments(after: $c, offset: 1) { nodes { score } } }`, vars{"c": cursor}).fields())
 }
 
+// Pages go on behind the newest documents, whether these had more hits than the words promise, fewer or none.
+func TestPagingBehindTheNewest(t *testing.T) {
+	t.Parallel()
+
+	d := open(t)
+	c := d.tenant()
+	_, err := db.Exec(t.Context(), d.Owner, `
+		INSERT INTO documents (tenant_id, author_id, title, body, created_at)
+		SELECT $1, $2, 'title', CASE WHEN i % 2 = 0 THEN 'harbour' ELSE 'lantern' END || CASE WHEN i % 1000 = 500 THEN ' harbour lantern' WHEN i % 9 = 1 THEN ' harbur' ELSE '' END
+			|| CASE WHEN i > 2500 THEN ' ancient' ELSE '' END || CASE WHEN i % 3 < 2 THEN ' bridge tower' ELSE '' END, '2026-01-01'::timestamptz - i * interval '1 second'
+		FROM generate_series(1, 6000) i`, c.scope.TenantID, c.scope.UserID)
+	require.NoError(t, err)
+	for n := 1; n > 0; {
+		n, err = db.Get[int](t.Context(), d.Worker, "count", `SELECT fold_search_words()`)
+		require.NoError(t, err)
+	}
+	for _, test := range []struct{ mode, query, where string }{
+		{"FTS", "harbour lantern", `body ~ '\mharbour' AND body ~ '\mlantern'`},
+		{"FTS", "harbour -lantern", `body ~ '\mharbour' AND body !~ '\mlantern'`},
+		{"FTS", "ancient", `body ~ 'ancient'`},
+		{"FTS", "bridge tower", `body ~ 'bridge'`},
+		{"FUZZY", "harbour lantern", `body ~ '\mharbo?ur' AND body ~ '\mlantern'`},
+		{"FUZZY", "ancient lantern", `body ~ 'ancient' AND body ~ '\mlantern'`},
+		{"FUZZY", "harbour", `body ~ '\mharbo?ur'`},
+		{"SOUNDEX", "harbour lantern", `body ~ '\mharbo?ur' AND body ~ '\mlantern'`},
+		{"METAPHONE", "harbour lantern ancient", `body ~ '\mharbo?ur' AND body ~ '\mlantern' AND body ~ 'ancient'`},
+	} {
+		want, err := db.List[string](t.Context(), d.Owner, `SELECT id::text FROM documents WHERE `+test.where+` ORDER BY 1`)
+		require.NoError(t, err)
+		require.NotEmpty(t, want)
+		read := func(sizes ...int) []string {
+			var out []string
+			v := vars{"mode": test.mode, "q": test.query, "after": nil}
+			for i := 0; ; i++ {
+				v["first"] = sizes[min(i, len(sizes)-1)]
+				p := at(t, c.get(`query ($mode: SearchMode!, $q: String, $first: Int!, $after: String) { searchDocuments(mode: $mode, query: $q, first: $first, after: $after) {
+					nodes { document { id } } pageInfo { hasNextPage endCursor } } }`, v), "searchDocuments")
+				out = append(out, texts(t, at(t, p, "nodes"), "document", "id")...)
+				if at(t, p, "pageInfo", "hasNextPage") == false {
+					return out
+				}
+				require.LessOrEqual(t, len(out), len(want), "%s %q does not end", test.mode, test.query)
+				v["after"] = at(t, p, "pageInfo", "endCursor")
+			}
+		}
+		whole := read(100)
+		require.Equal(t, want, sorted(whole), "%s %q", test.mode, test.query)
+		require.Equal(t, whole, read(1, 2, 3, 50, 100), "%s %q", test.mode, test.query)
+		require.Equal(t, whole, read(7, 100), "%s %q", test.mode, test.query)
+	}
+}
+
 // A cursor is good for its search alone.
 func TestCursorOfAnotherSearch(t *testing.T) {
 	t.Parallel()

@@ -5,12 +5,16 @@
 --
 -- Order, ties always to the newer document and then to the greater id:
 --   near             nearest first, then by rank
---   a text           by rank, in three phases, each a statement, so that those which are not needed are not even planned:
+--   a text           by rank, in phases, each a statement, so that those which are not needed are not even planned:
 --                    0  what matches best: all of it, or, when that is more than 2,000 documents, the newest that match (among
 --                       so many as hold about 200 of the text) and those with it in the title when these are at most 500
 --                       or, when the tenant has a RUM index, the best 1,000 in its order, and no phase 1
 --                    1  the others that match best, newest first: so a common word costs what a rare one does
---                    2  fuzzy, soundex, metaphone: what matches less well, newest first
+--                    2  fuzzy, soundex, metaphone: what matches less well, newest first, among the newest 2,000 documents
+--                    3  the rest of it; all of it when that should be few
+--                    When the newest have too few for the first page, they are fewer than their words promise (two that are common,
+--                    but not together), and 1 and 3 ask the index for all of them; walking from the newest to the oldest would read all
+--                    documents. Otherwise the planner may walk.
 --   semantic         by similarity, at most the first 1,000
 --   hybrid           by reciprocal ranks of the 100 best by text and the 60 most similar, weighed
 --   none of these    newest first
@@ -51,6 +55,9 @@ DECLARE
     v_rows bigint;      -- how many
     v_best text;        -- the order of the tenant's RUM index, which ranks
     v_place text;       -- what the cursor of every hit has
+    v_few_newer boolean := coalesce((p_after ->> 's')::boolean, p_after IS NULL); -- when phase 1 or 3 is reached from the start
+    v_sparse text := format(', ''s'', %L::boolean', v_few_newer);
+    v_fence text := CASE WHEN v_few_newer THEN ' OFFSET 0' ELSE '' END; -- keeps the planner from walking
     v_phases text[] := '{}';
 BEGIN
     SELECT NULL::text AS condition, NULL::text AS distance, NULL::text AS ordering INTO v_near;
@@ -130,16 +137,29 @@ BEGIN
                      ELSE format(' WHERE (r.rank, r.created_at, r.id) < (%L::real, %L::timestamptz, %L::uuid)', p_after ->> 'r', p_after ->> 'c', p_after ->> 'i') END));
     END IF;
     IF v_phase < 2 AND v_edge IS NOT NULL THEN
-        v_phases := v_phases || search_phase(1, v_place, 'd.created_at DESC, d.id DESC',
-            format('SELECT d.id, d.created_at, %s AS rank %s%s AND %s%s%s',
-                v_rank, v_from, v_match, v_older, ' AND NOT ' || v_titles, CASE WHEN v_phase = 1 THEN v_after ELSE '' END));
+        v_phases := v_phases || search_phase(1, v_place || v_sparse, 'd.created_at DESC, d.id DESC',
+            format('SELECT d.id, d.created_at, %s AS rank FROM (SELECT d.* %s%s AND %s%s%s%s) d',
+                v_rank, v_from, v_match, v_older, ' AND NOT ' || v_titles, CASE WHEN v_phase = 1 THEN v_after ELSE '' END, v_fence));
     END IF;
-    IF v_text.query <> v_text.best THEN
-        v_phases := v_phases || search_phase(2, v_place, CASE WHEN v_text.loose IS NULL THEN '' ELSE 'rank DESC, ' END || 'd.created_at DESC, d.id DESC',
-            format('SELECT d.id, d.created_at, (%s)::real AS rank %s AND d.search_tsv @@ %L::tsquery AND NOT d.search_tsv @@ %L::tsquery%s%s',
-                coalesce(v_text.loose, '0'), v_from, v_text.query, v_text.best, v_condition, CASE WHEN v_phase = 2 THEN v_after ELSE '' END));
+    IF v_text.query = v_text.best THEN
+        RETURN v_phases;
     END IF;
-    RETURN v_phases;
+
+    v_match := format(' AND d.search_tsv @@ %L::tsquery AND NOT d.search_tsv @@ %L::tsquery', v_text.query, v_text.best) || v_condition
+        || CASE WHEN v_phase > 1 THEN v_after ELSE '' END;
+    IF v_text.loose IS NOT NULL THEN
+        RETURN v_phases || search_phase(2, v_place, 'rank DESC, d.created_at DESC, d.id DESC',
+            format('SELECT d.id, d.created_at, (%s)::real AS rank %s%s', v_text.loose, v_from, v_match));
+    END IF;
+    IF v_text.more > v_exact AND v_phase < 3 THEN
+        v_phases := v_phases || search_phase(2, v_place, 'd.created_at DESC, d.id DESC',
+            format('SELECT d.id, d.created_at, 0::real AS rank FROM (SELECT d.* %s ORDER BY d.created_at DESC, d.id DESC LIMIT %s) d WHERE true%s', v_from, v_exact, v_match));
+    END IF;
+    RETURN v_phases || search_phase(3, v_place || v_sparse, 'd.created_at DESC, d.id DESC',
+        format('SELECT d.id, d.created_at, 0::real AS rank FROM (SELECT d.* %s%s%s%s) d', v_from, v_match,
+            CASE WHEN v_text.more > v_exact THEN format(' AND (d.created_at, d.id) < (SELECT e.created_at, e.id FROM documents e WHERE e.tenant_id = %L
+                ORDER BY e.created_at DESC, e.id DESC OFFSET %s LIMIT 1)', p_tenant_id, v_exact - 1) END,
+            CASE WHEN v_text.more > v_exact THEN v_fence ELSE ' OFFSET 0' END));
 END $$;
 REVOKE EXECUTE ON FUNCTION search_statements FROM PUBLIC;
 

@@ -1,7 +1,7 @@
 -- search_text(tenant, search) reads the text of a search in its mode:
 --   query   what a document must match, null when there is no text or nothing is left of it (stop words, operators)
 --   best    the part of it that comes first: each word by the nearest of those that it may stand for; query itself in mode fts
---   rows    about how many documents match best by the vocabulary's counts, titles how many with their title
+--   rows    about how many documents match best by the vocabulary's counts, titles how many with their title, more how many match query
 --   loose   in mode loose the SQL by which what matches less well is ranked
 -- fts: web search syntax ("phrase", -word, or) and word* for a prefix; synonyms and stop words of the tenant apply. The
 -- other modes take each word for what it may stand for: fuzzy for words within a distance of a third of its length
@@ -254,7 +254,7 @@ BEGIN
                      coalesce(e.documents, f.documents) AS documents, coalesce(e.titles, f.titles) AS titles
               FROM (SELECT x.word, (search_word_code(p_language, x.word)).lexeme AS lexeme, row_number() OVER (ORDER BY x.place) AS place
                     FROM unnest(p_words) WITH ORDINALITY AS x (word, place)
-                    WHERE x.word <> ALL (search_stop_words(p_tenant_id, p_language, p_words)) ORDER BY x.place LIMIT 24) c
+                    WHERE x.word <> ALL (ARRAY(SELECT unnest(search_stop_words(p_tenant_id, p_language, p_words)))) ORDER BY x.place LIMIT 24) c
               CROSS JOIN LATERAL (
                   SELECT search_lexemes(array_agg(s.lexeme)) AS term, sum(s.documents) AS documents, sum(s.titles) AS titles
                   FROM core.search_words s WHERE s.tenant_id = p_tenant_id AND s.lexeme = c.lexeme COLLATE "C") e
@@ -283,7 +283,7 @@ REVOKE EXECUTE ON FUNCTION search_loose_text FROM PUBLIC;
 
 DROP FUNCTION IF EXISTS search_text(uuid, jsonb); -- what it returns cannot be replaced
 CREATE OR REPLACE FUNCTION search_text(p_tenant_id uuid, p_search jsonb, OUT query tsquery, OUT best tsquery, OUT rows bigint, OUT titles bigint,
-    OUT loose text)
+    OUT more bigint, OUT loose text)
 LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 DECLARE
     v_text text := p_search ->> 'query';
@@ -292,12 +292,16 @@ DECLARE
     v_config regconfig := search_config(v_language);
     v_documents bigint;
     v_words text[];
+    v_stop_words text[];
+    v_forms int; -- that each word may stand for
+    v_share float8 := 1;
     v_count int := 0;
     w text;
     m record;
 BEGIN
     rows := 0;
     titles := 0;
+    more := 0;
     IF v_mode NOT IN ('fts', 'fuzzy', 'soundex', 'metaphone', 'semantic', 'hybrid', 'loose') THEN
         RAISE EXCEPTION 'The search mode must be one of fts, fuzzy, soundex, metaphone, semantic and hybrid.' USING ERRCODE = 'ZE400', COLUMN = 'mode';
     END IF;
@@ -330,8 +334,10 @@ BEGIN
     IF v_mode <> 'fuzzy' THEN
         v_words := ARRAY(SELECT x FROM unnest(v_words) AS x WHERE x ~ '[^0-9]');
     END IF;
+    v_stop_words := search_stop_words(p_tenant_id, v_language, v_words);
+    v_words := ARRAY(SELECT x FROM unnest(v_words) AS x WHERE x <> ALL (v_stop_words));
+    v_forms := 120 / greatest(least(cardinality(v_words), 12), 4);
     FOREACH w IN ARRAY v_words LOOP
-        CONTINUE WHEN w = ANY (search_stop_words(p_tenant_id, v_language, v_words));
         v_count := v_count + 1;
         -- The thirteenth and later words of a text, and what is no word of letters, must be there as they are.
         IF v_count > 12 OR NOT is_search_word(w) THEN
@@ -339,11 +345,11 @@ BEGIN
             best := coalesce(best && plainto_tsquery(v_config, w), plainto_tsquery(v_config, w));
             CONTINUE;
         END IF;
-        SELECT search_lexemes(array_agg(x.lexeme)) AS lexemes, search_lexemes(array_agg(x.lexeme) FILTER (WHERE x.is_best)) AS nearest
+        SELECT search_lexemes(array_agg(x.lexeme)) AS lexemes, search_lexemes(array_agg(x.lexeme) FILTER (WHERE x.is_best)) AS nearest, sum(x.documents) AS documents
         INTO m
-        FROM (SELECT y.lexeme, -- the word itself, else up to eight that are as near as the nearest
+        FROM (SELECT y.lexeme, y.documents, -- the word itself, else up to eight that are as near as the nearest
                      y.near >= CASE first_value(y.near) OVER o WHEN 1 THEN 1 ELSE first_value(y.near) OVER o - 0.1 END AND row_number() OVER o <= 8 AS is_best
-              FROM search_word_matches(p_tenant_id, w, v_mode, 30) y
+              FROM search_word_matches(p_tenant_id, w, v_mode, v_forms) y
               WINDOW o AS (ORDER BY y.near DESC, y.documents DESC, y.word)) x;
         IF m.lexemes IS NULL THEN
             query := ('''' || w || '''')::tsquery; -- a word that no document has
@@ -352,8 +358,10 @@ BEGIN
         END IF;
         query := coalesce(query && m.lexemes, m.lexemes);
         best := coalesce(best && m.nearest, m.nearest);
+        v_share := greatest(v_share * least(1, m.documents::float8 / greatest(v_documents, 1)), 1e-100);
     END LOOP;
     IF v_documents > 2000 AND best IS NOT NULL THEN
+        more := ceil(v_documents * v_share);
         SELECT r.rows, r.titles INTO rows, titles FROM search_web_rows(p_tenant_id, v_documents, best) r;
     END IF;
 END $$;
