@@ -1939,7 +1939,10 @@ FUNCTION search_near(p_near jsonb, OUT condition text, OUT distance text, OUT or
 FUNCTION search_nearest(p_tenant_id uuid, p_near jsonb, p_offset integer, p_limit integer) RETURNS TABLE(id uuid, score real, distance double precision, created_at timestamp with time zone, words real, similarity real, cursor jsonb)
     -- plpgsql, stable, SET search_path=public, pg_temp, SET plan_cache_mode=force_generic_plan; may be called by the owner only
 
-FUNCTION search_phase(p_number integer, p_place text, p_ordering text, p_hits text) RETURNS text
+FUNCTION search_newest(p_tenant_id uuid, p_number integer, p_place text, p_rank text, p_match text, p_from text, p_indexed boolean) RETURNS text[]
+    -- plpgsql, stable; may be called by the owner only
+
+FUNCTION search_phase(p_number integer, p_place text, p_rank text, p_ordering text, p_hits text) RETURNS text
     -- sql, stable; may be called by the owner only
 
 FUNCTION search_phrase(p_text text) RETURNS text

@@ -10,11 +10,10 @@
 --                       so many as hold about 200 of the text) and those with it in the title when these are at most 500
 --                       or, when the tenant has a RUM index, the best 1,000 in its order, and no phase 1
 --                    1  the others that match best, newest first: so a common word costs what a rare one does
---                    2  fuzzy, soundex, metaphone: what matches less well, newest first, among the newest 2,000 documents
---                    3  the rest of it; all of it when that should be few
---                    When the newest have too few for the first page, they are fewer than their words promise (two that are common,
---                    but not together), and 1 and 3 ask the index for all of them; walking from the newest to the oldest would read all
---                    documents. Otherwise the planner may walk.
+--                    2  fuzzy, soundex, metaphone: what matches less well, newest first
+--                    1 and 2 are two statements each: one walks over at most 2,500 documents from the newest on, the other asks the
+--                    index for all hits behind them. Walking on would read all documents for words that are common, but not
+--                    together, or not lately; asking the index first would read all hits of words that are.
 --   semantic         by similarity, at most the first 1,000
 --   hybrid           by reciprocal ranks of the 100 best by text and the 60 most similar, weighed
 --   none of these    newest first
@@ -22,14 +21,35 @@
 -- Indexes: ix_documents_search (or the tenant's own), ix_documents_title_search, ix_documents_created, and those of the
 -- conditions (search_condition, search_near, nearest_embeddings).
 
--- search_phase(number, place, ordering, hits) is the statement of a phase. The cursors are made for the page alone.
-CREATE OR REPLACE FUNCTION search_phase(p_number int, p_place text, p_ordering text, p_hits text) RETURNS text
+-- search_phase(number, place, rank, ordering, hits) is a statement of a phase. Ranks and cursors are made for the page alone, of h.
+DROP FUNCTION IF EXISTS search_phase(int, text, text, text); -- its forerunner
+CREATE OR REPLACE FUNCTION search_phase(p_number int, p_place text, p_rank text, p_ordering text, p_hits text) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT format('SELECT h.id, h.rank, NULL::float8, h.created_at, h.rank, NULL::real,
             jsonb_build_object(''p'', %s, ''r'', h.rank, ''c'', h.created_at, ''i'', h.id, %s)
-        FROM (%s ORDER BY %s OFFSET $2 LIMIT $3) h', p_number, p_place, p_hits, p_ordering)
+        FROM (SELECT h.id, h.created_at, (%s)::real AS rank FROM (%s ORDER BY %s OFFSET $2 LIMIT $3) h OFFSET 0) h', p_number, p_place, p_rank, p_hits, p_ordering)
 $$;
 REVOKE EXECUTE ON FUNCTION search_phase FROM PUBLIC;
+
+-- search_newest(tenant, number, place, rank, match, from, indexed) are the statements of a phase whose hits come newest first: match says what
+-- they are, from where they begin, both ' AND …' over d; indexed that the index is
+-- worth asking: not for what only lacks words, nor for dozens of them, which cost it more than reading the documents.
+CREATE OR REPLACE FUNCTION search_newest(p_tenant_id uuid, p_number int, p_place text, p_rank text, p_match text, p_from text, p_indexed boolean) RETURNS text[]
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_walked constant int := 2500;
+    v_from text := format('FROM documents d WHERE d.tenant_id = %L', p_tenant_id);
+    v_newest text := v_from || p_from || ' ORDER BY d.created_at DESC, d.id DESC';
+BEGIN
+    IF NOT p_indexed THEN
+        RETURN ARRAY[search_phase(p_number, p_place, p_rank, 'd.created_at DESC, d.id DESC', format('SELECT d.* %s%s%s', v_from, p_match, p_from))];
+    END IF;
+    RETURN ARRAY[
+        search_phase(p_number, p_place, p_rank, 'd.created_at DESC, d.id DESC', format('SELECT d.* FROM (SELECT d.* %s LIMIT %s) d WHERE true%s', v_newest, v_walked, p_match)),
+        search_phase(p_number, p_place, p_rank, 'd.created_at DESC, d.id DESC',
+            format('SELECT d.* FROM (SELECT d.* %s%s AND (d.created_at, d.id) < (SELECT d.created_at, d.id %s OFFSET %s LIMIT 1) OFFSET 0) d', v_from, p_match, v_newest, v_walked - 1))];
+END $$;
+REVOKE EXECUTE ON FUNCTION search_newest FROM PUBLIC;
 
 DROP FUNCTION IF EXISTS search_statement(uuid, jsonb, int, jsonb, text); -- its forerunners
 DROP FUNCTION IF EXISTS search_statements(uuid, jsonb, int, jsonb, text);
@@ -55,9 +75,6 @@ DECLARE
     v_rows bigint;      -- how many
     v_best text;        -- the order of the tenant's RUM index, which ranks
     v_place text;       -- what the cursor of every hit has
-    v_few_newer boolean := coalesce((p_after ->> 's')::boolean, p_after IS NULL); -- when phase 1 or 3 is reached from the start
-    v_sparse text := format(', ''s'', %L::boolean', v_few_newer);
-    v_fence text := CASE WHEN v_few_newer THEN ' OFFSET 0' ELSE '' END; -- keeps the planner from walking
     v_phases text[] := '{}';
 BEGIN
     SELECT NULL::text AS condition, NULL::text AS distance, NULL::text AS ordering INTO v_near;
@@ -126,7 +143,7 @@ BEGIN
     IF v_phase = 0 THEN
         -- The limit of the newest is never reached: it keeps the planner, which cannot know how few they are, from reading all
         -- that match and throwing most of them away.
-        v_phases := v_phases || search_phase(0, v_place, 'r.rank DESC, r.created_at DESC, r.id DESC',
+        v_phases := v_phases || search_phase(0, v_place, 'h.rank', 'r.rank DESC, r.created_at DESC, r.id DESC',
             format('SELECT r.* FROM (SELECT d.id, d.created_at, %s AS rank %s%s%s) r%s',
                 v_rank,
                 CASE WHEN v_rows <= v_exact THEN v_from || format(' AND d.ctid = ANY (%L::tid[])', coalesce(v_few, '{}'))
@@ -137,29 +154,19 @@ BEGIN
                      ELSE format(' WHERE (r.rank, r.created_at, r.id) < (%L::real, %L::timestamptz, %L::uuid)', p_after ->> 'r', p_after ->> 'c', p_after ->> 'i') END));
     END IF;
     IF v_phase < 2 AND v_edge IS NOT NULL THEN
-        v_phases := v_phases || search_phase(1, v_place || v_sparse, 'd.created_at DESC, d.id DESC',
-            format('SELECT d.id, d.created_at, %s AS rank FROM (SELECT d.* %s%s AND %s%s%s%s) d',
-                v_rank, v_from, v_match, v_older, ' AND NOT ' || v_titles, CASE WHEN v_phase = 1 THEN v_after ELSE '' END, v_fence));
+        v_phases := v_phases || search_newest(p_tenant_id, 1, v_place, format('ts_rank(h.search_tsv, %L)', v_text.best), v_match || coalesce(' AND NOT ' || v_titles, ''),
+            CASE WHEN v_phase = 1 THEN v_after ELSE ' AND ' || v_older END, querytree(v_text.best) NOT IN ('', 'T') AND numnode(v_text.best) < 60);
     END IF;
-    IF v_text.query = v_text.best THEN
-        RETURN v_phases;
+    IF v_text.query <> v_text.best THEN
+        v_match := format(' AND d.search_tsv @@ %L::tsquery AND NOT d.search_tsv @@ %L::tsquery', v_text.query, v_text.best) || v_condition;
+        v_phases := v_phases || CASE
+            WHEN v_text.loose IS NOT NULL THEN ARRAY[search_phase(2, v_place, 'h.rank', 'rank DESC, d.created_at DESC, d.id DESC',
+                format('SELECT d.id, d.created_at, (%s)::real AS rank %s%s', v_text.loose, v_from, v_match))]
+            WHEN v_text.more > v_exact THEN search_newest(p_tenant_id, 2, v_place, '0', v_match, CASE WHEN v_phase = 2 THEN v_after ELSE '' END, true)
+            ELSE ARRAY[search_phase(2, v_place, '0', 'd.created_at DESC, d.id DESC',
+                format('SELECT d.* FROM (SELECT d.* %s%s%s OFFSET 0) d', v_from, v_match, CASE WHEN v_phase = 2 THEN v_after ELSE '' END))] END;
     END IF;
-
-    v_match := format(' AND d.search_tsv @@ %L::tsquery AND NOT d.search_tsv @@ %L::tsquery', v_text.query, v_text.best) || v_condition
-        || CASE WHEN v_phase > 1 THEN v_after ELSE '' END;
-    IF v_text.loose IS NOT NULL THEN
-        RETURN v_phases || search_phase(2, v_place, 'rank DESC, d.created_at DESC, d.id DESC',
-            format('SELECT d.id, d.created_at, (%s)::real AS rank %s%s', v_text.loose, v_from, v_match));
-    END IF;
-    IF v_text.more > v_exact AND v_phase < 3 THEN
-        v_phases := v_phases || search_phase(2, v_place, 'd.created_at DESC, d.id DESC',
-            format('SELECT d.id, d.created_at, 0::real AS rank FROM (SELECT d.* %s ORDER BY d.created_at DESC, d.id DESC LIMIT %s) d WHERE true%s', v_from, v_exact, v_match));
-    END IF;
-    RETURN v_phases || search_phase(3, v_place || v_sparse, 'd.created_at DESC, d.id DESC',
-        format('SELECT d.id, d.created_at, 0::real AS rank FROM (SELECT d.* %s%s%s%s) d', v_from, v_match,
-            CASE WHEN v_text.more > v_exact THEN format(' AND (d.created_at, d.id) < (SELECT e.created_at, e.id FROM documents e WHERE e.tenant_id = %L
-                ORDER BY e.created_at DESC, e.id DESC OFFSET %s LIMIT 1)', p_tenant_id, v_exact - 1) END,
-            CASE WHEN v_text.more > v_exact THEN v_fence ELSE ' OFFSET 0' END));
+    RETURN v_phases;
 END $$;
 REVOKE EXECUTE ON FUNCTION search_statements FROM PUBLIC;
 
