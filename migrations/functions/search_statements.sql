@@ -31,9 +31,9 @@ LANGUAGE sql STABLE AS $$
 $$;
 REVOKE EXECUTE ON FUNCTION search_phase FROM PUBLIC;
 
--- search_newest(tenant, number, place, rank, match, from, indexed) are the statements of a phase whose hits come newest first: match says what
--- they are, from where they begin, both ' AND …' over d; indexed that the index is
--- worth asking: not for what only lacks words, nor for dozens of them, which cost it more than reading the documents.
+-- search_newest(tenant, number, place, rank, match, from, indexed) are the statements of a phase whose hits come newest first: match says
+-- what they are, from where they begin, both ' AND …' over d; indexed that the index is worth asking: not for what only lacks words,
+-- nor for dozens of them, which cost it more than reading the documents.
 CREATE OR REPLACE FUNCTION search_newest(p_tenant_id uuid, p_number int, p_place text, p_rank text, p_match text, p_from text, p_indexed boolean) RETURNS text[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
