@@ -104,6 +104,15 @@ func TestHostileQueriesOfManyDocuments(t *testing.T) {
 		}
 		if mode != "FUZZY" {
 			require.Equal(t, []string{"query"}, c.ask(hitsOfSearch, vars{"mode": mode, "q": strings.Repeat("lib* or ", 8) + "lib*"}).fields())
+			excluded := func(n int) string {
+				out := "smith"
+				for i := range n {
+					out += fmt.Sprintf(" -t%dx", i)
+				}
+				return out + strings.Repeat(" -t0x", 20) // counts once
+			}
+			require.EqualValues(t, 2500, at(t, c.get(hitsOfSearch, vars{"mode": mode, "q": excluded(64)}), "searchDocuments", "totalCount"))
+			require.Equal(t, []string{"query"}, c.ask(hitsOfSearch, vars{"mode": mode, "q": excluded(65)}).fields())
 		}
 		for _, q := range []string{
 			strings.Repeat("smith ", 160), strings.Repeat("lib* ", 8), strings.Repeat("lib* or ", 7) + "lib*", strings.Repeat("(smith or needle) ", 55),

@@ -138,6 +138,9 @@ BEGIN
     IF numnode(v_query) > 5 THEN -- what three words could cost twice is less than looking
         v_query := search_query_once(v_query);
     END IF;
+    IF numnode(v_query) > 128 AND length(v_query::text) - length(replace(v_query::text, '!', '')) > 64 THEN -- each is looked for in all documents
+        RAISE EXCEPTION 'A query excludes at most 64 words.' USING ERRCODE = 'ZE400', COLUMN = 'query';
+    END IF;
     v_words := tsvector_to_array(to_tsvector('public.plain_unaccent', p_text));
     FOR s IN SELECT w.word FROM search_settings t, unnest(t.stop_words) AS w (word)
              WHERE t.tenant_id = p_tenant_id AND w.word = ANY (v_words) LOOP
