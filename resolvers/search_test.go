@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"stackforge/db"
 )
 
 // found returns the titles that a search finds, in order. args are arguments of searchDocuments.
@@ -172,49 +170,6 @@ func TestDistances(t *testing.T) {
 			vars{"near": vars{"longitude": test.lon, "latitude": test.lat, "radius": test.is * 0.99}})
 		require.NotContains(t, texts(t, at(t, a, "searchDocuments", "nodes"), "document", "id"), id, test.name)
 	}
-}
-
-func TestSearchPaging(t *testing.T) {
-	t.Parallel()
-
-	d := open(t)
-	c := d.tenant()
-	_, err := db.Exec(t.Context(), d.Owner, `
-		INSERT INTO documents (tenant_id, author_id, title, body, longitude, latitude, created_at)
-		SELECT $1, $2, CASE WHEN i % 7 = 0 THEN 'word' ELSE 'title' END, repeat('word ', 1 + i % 4), 8.5 + (i % 5) * 0.001, 47.4,
-		       '2026-01-01'::timestamptz + (i % 3) * interval '1 microsecond'
-		FROM generate_series(1, 137) i`, c.scope.TenantID, c.scope.UserID)
-	require.NoError(t, err)
-	for _, args := range []string{`query: "word"`, `near: {longitude: 8.5, latitude: 47.4}`, `near: {longitude: 8.5, latitude: 47.4}, query: "word"`, `tagMatch: ANY`} {
-		read := func(size int) []string {
-			var out []string
-			v := vars{"first": size, "after": nil}
-			for {
-				p := at(t, c.get(`query ($first: Int!, $after: String) { searchDocuments(`+args+`, first: $first, after: $after) {
-					nodes { document { id } score distance } edges { cursor } pageInfo { hasNextPage hasPreviousPage endCursor startCursor } } }`, v), "searchDocuments")
-				require.Equal(t, len(out) > 0, at(t, p, "pageInfo", "hasPreviousPage"))
-				out = append(out, texts(t, at(t, p, "nodes"), "document", "id")...)
-				if at(t, p, "pageInfo", "hasNextPage") == false {
-					return out
-				}
-				require.Less(t, len(out), 200)
-				v["after"] = at(t, p, "pageInfo", "endCursor")
-			}
-		}
-		want := read(100)
-		require.Len(t, want, 137, args)
-		distinct := slices.Clone(want)
-		slices.Sort(distinct)
-		require.Len(t, slices.Compact(distinct), 137, "%s: duplicates", args)
-		require.Equal(t, want, read(10), args)
-		require.Equal(t, want, read(7), args)
-	}
-	t.Run("a cursor fits its search", func(t *testing.T) {
-		near := at(t, c.get(`{ searchDocuments(near: {longitude: 8.5, latitude: 47.4}) { pageInfo { endCursor } } }`, nil), "searchDocuments", "pageInfo", "endCursor")
-		require.Equal(t, []string{"after"}, c.ask(`query ($c: String) { searchDocuments(query: "word", after: $c) { nodes { score } } }`, vars{"c": near}).fields())
-		words := at(t, c.get(`{ searchDocuments(query: "word") { pageInfo { endCursor } } }`, nil), "searchDocuments", "pageInfo", "endCursor")
-		require.Equal(t, []string{"after"}, c.ask(`query ($c: String) { searchDocuments(near: {longitude: 8.5, latitude: 47.4}, after: $c) { nodes { score } } }`, vars{"c": words}).fields())
-	})
 }
 
 func TestSearchSeesItsTenantOnly(t *testing.T) {
