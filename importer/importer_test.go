@@ -250,7 +250,7 @@ func TestBadLines(t *testing.T) {
 
 	t.Run("several faults of a line come together", func(t *testing.T) {
 		t.Parallel()
-		r, rejected, err := b.load(t, `{"title":"","path":"-","longitude":500,"latitude":0}`)
+		r, rejected, err := b.load(t, `{"title":"","path":"..","longitude":500,"latitude":0}`)
 		require.NoError(t, err)
 		require.Equal(t, int64(1), r.Rejected)
 		var fields []string
