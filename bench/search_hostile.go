@@ -50,7 +50,7 @@ func (m *meter) hostile(ctx context.Context, b *bench, part string) error {
 		}
 	}
 	b.report.bound(part, fmt.Sprintf("the slowest of %d hostile questions, through GraphQL", asks), fine(slowest.took),
-		fmt.Sprintf("%s %.30q, %d characters", slowest.mode, slowest.text, len(slowest.text)), "", "≤ "+hostileBar.String(), slowest.took <= hostileBar)
+		fmt.Sprintf("%s %.30q, %d characters", slowest.mode, slowest.text, len([]rune(slowest.text))), "", "≤ "+hostileBar.String(), slowest.took <= hostileBar)
 	return nil
 }
 
@@ -112,7 +112,7 @@ func (c *corpus) hostile() []string {
 	}
 	longer := func(text string) string { return strings.Repeat(text+" ", most/(len(text)+1)) }
 	return []string{
-		fit(frequent, " "), fit(frequent, " or "), fit(frequent[:24], " or "), fit(negated, " "), fit(typos, " "), fit(typos, " or "), fit(typos[:12], " "),
+		fit(frequent, " "), fit(frequent, " or "), fit(frequent[:24], " or "), fit(negated[:64], " "), fit(typos, " "), fit(typos, " or "), fit(typos[:12], " "),
 		fit(phrases, " "), fit(phrases, " or "), fit(frequent, "-"), fit(frequent, "/"), `"` + fit(frequent[:100], " ") + `"`,
 		prefixes[0], strings.Join(prefixes, " "), strings.Join(prefixes, " or "), `"` + strings.Join(prefixes, " ") + `"`, "-" + strings.Join(prefixes, " -"),
 		strings.Repeat(prefixes[0]+" ", 8), fit(frequent[:80], " or ") + " or " + strings.Join(prefixes, " or "), fit(prefixes[:7], " ") + " -" + prefixes[7],

@@ -477,7 +477,7 @@ func TestSearchStatements(t *testing.T) {
 			return nil
 		}(), selection)
 	}
-	for _, args := range []string{`first: 1`, `query: "smith", offset: 100`, `query: "smith", mode: HYBRID`, `mode: SEMANTIC, query: "smith"`} {
+	for _, args := range []string{`first: 1`, `query: "smith", offset: 100`, `offset: 1`, `query: "smith", mode: HYBRID`, `mode: SEMANTIC, query: "smith"`} {
 		d.statements.take()
 		c.get(`{ searchDocuments(`+args+`) { nodes { score } totalCount } }`, nil)
 		require.Contains(t, d.statements.take(), "search.Count", "%s: the page does not tell how many there are", args)

@@ -257,7 +257,8 @@ BEGIN
                      coalesce(e.documents, f.documents) AS documents, coalesce(e.titles, f.titles) AS titles
               FROM (SELECT x.word, (search_word_code(p_language, x.word)).lexeme AS lexeme, row_number() OVER (ORDER BY x.place) AS place
                     FROM unnest(p_words) WITH ORDINALITY AS x (word, place)
-                    WHERE x.word <> ALL (ARRAY(SELECT unnest(search_stop_words(p_tenant_id, p_language, p_words)))) ORDER BY x.place LIMIT 24) c
+                    WHERE x.word <> ALL (ARRAY(SELECT unnest(search_stop_words(p_tenant_id, p_language, p_words)))) -- asked once, not for each word
+                    ORDER BY x.place LIMIT 24) c
               CROSS JOIN LATERAL (
                   SELECT search_lexemes(array_agg(s.lexeme)) AS term, sum(s.documents) AS documents, sum(s.titles) AS titles
                   FROM core.search_words s WHERE s.tenant_id = p_tenant_id AND s.lexeme = c.lexeme COLLATE "C") e

@@ -63,17 +63,15 @@ func (f *Found) Count(ctx context.Context) (Count, error) {
 		n, err := db.Get[int](ctx, db.Read(f.repo.db), "count", `
 			-- name: search.Count
 			SELECT count_documents_found($1, $2, $3)`, s.TenantID, f.request, countLimit+1)
-		return countOf(n), inArgument(err)
+		return Count{Hits: min(n, countLimit), Exact: n <= countLimit}, inArgument(err)
 	})
 }
 
 // showsCount reports whether a page that ends the list tells how many there are. Those of Semantic and Hybrid do not reach all that is
-// counted.
+// counted, nor do later pages where a RUM index ends the list after 1,000.
 func (f *Found) showsCount() bool {
-	return f.params.Mode != Semantic && f.params.Mode != Hybrid && f.params.After == nil
+	return f.params.Mode != Semantic && f.params.Mode != Hybrid && f.params.After == nil && f.params.Offset == 0
 }
-
-func countOf(n int) Count { return Count{Hits: min(n, countLimit), Exact: n <= countLimit} }
 
 // DidYouMean returns the query with the words that no document has replaced by ones that some do, nil when there is
 // nothing to propose. It is Validation naming the field.

@@ -86,8 +86,8 @@ func (r *Repo) Search(ctx context.Context, p Params) (Page, error) {
 	info := query.Info{HasNext: len(hits) > p.First, HasPrevious: p.After != nil || p.Offset > 0}
 	hits = hits[:min(len(hits), p.First)]
 	found.ids = ids(hits)
-	if !info.HasNext && found.showsCount() && (len(hits) > 0 || p.Offset == 0) {
-		_, _ = found.count.get(func() (Count, error) { return countOf(p.Offset + len(hits)), nil })
+	if !info.HasNext && found.showsCount() {
+		_, _ = found.count.get(func() (Count, error) { return Count{Hits: len(hits), Exact: true}, nil })
 	}
 	return Page{Hits: hits, Info: info, Found: found}, nil
 }
